@@ -1,0 +1,48 @@
+//! The ways to be sparse, one file each.
+use crate::density::Density;
+use crate::kind::{Mask, SparsityKind};
+use crate::phase::Phase;
+use crate::work::Work;
+use serde::{Deserialize, Serialize};
+
+macro_rules! kinds {
+    ($($module:ident :: $name:ident),* $(,)?) => {
+        $(mod $module; pub use $module::$name;)*
+
+        /// Every way to be sparse that Supple knows.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[serde(rename_all = "snake_case")]
+        pub enum Kind {
+            $(#[doc = concat!("See [`", stringify!($name), "`].")] $name($name),)*
+        }
+
+        impl Kind {
+            /// One of each, in the order of the list.
+            pub const ALL: &[Self] = &[$(Self::$name($name)),*];
+
+            fn as_dyn(&self) -> &dyn SparsityKind {
+                match self { $(Self::$name(kind) => kind),* }
+            }
+        }
+    };
+}
+
+kinds! {
+    channel::Channel,
+    head::Head,
+}
+
+impl SparsityKind for Kind {
+    fn name(&self) -> &'static str {
+        self.as_dyn().name()
+    }
+    fn fits(&self, units: usize, block: usize) -> bool {
+        self.as_dyn().fits(units, block)
+    }
+    fn mask(&self, scores: &[f64], keep: Density) -> Mask {
+        self.as_dyn().mask(scores, keep)
+    }
+    fn work(&self, dense: Work, keep: Density, phase: Phase) -> Work {
+        self.as_dyn().work(dense, keep, phase)
+    }
+}

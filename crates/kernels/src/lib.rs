@@ -1,0 +1,1 @@
+//! CPU kernels of Supple that run prefixes of weights without copying them

@@ -1,0 +1,1 @@
+//! Proptest generators and laws for policies, solvers and graphs of Supple

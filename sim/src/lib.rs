@@ -1,0 +1,1 @@
+//! Discrete-event simulator of moving resources for the policies of Supple

@@ -1,0 +1,1 @@
+//! Tests of Supple that need the whole
