@@ -1,14 +1,32 @@
-//! Computation graph, sparsifiability analysis and settings: the nouns of Supple.
+#![doc = include_str!("../README.md")]
+pub mod analysis;
+pub mod array;
+pub mod axes;
 pub mod density;
+pub mod error;
+pub mod fact;
+pub mod graph;
 pub mod kind;
 pub mod kinds;
+pub mod operator;
+pub mod operators;
 pub mod phase;
 pub mod setting;
+pub mod shrink;
 pub mod work;
 
+pub use analysis::{Analysis, Member, Site, Verdict};
+pub use array::Array;
+pub use axes::{Axes, Role};
 pub use density::Density;
+pub use error::{Error, Result};
+pub use fact::{DType, Dim, Fact};
+pub use graph::{Graph, Node, NodeId, Value, Weights};
 pub use kind::{Mask, SparsityKind};
 pub use kinds::Kind;
+pub use operator::Operator;
+pub use operators::Op;
 pub use phase::Phase;
 pub use setting::{Choice, Setting, SiteId};
+pub use shrink::Elastic;
 pub use work::Work;

@@ -1,0 +1,124 @@
+//! Small dense arrays: the slow truth.
+use crate::error::{Error, Result};
+use serde::{Deserialize, Serialize};
+
+/// A dense array in row-major order. Whole numbers are stored as floats.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Array {
+    shape: Vec<usize>,
+    data: Vec<f32>,
+}
+
+impl Array {
+    /// An array of `shape` over `data`.
+    ///
+    /// # Errors
+    /// When the shape does not hold as many elements as there are.
+    pub fn new(shape: Vec<usize>, data: Vec<f32>) -> Result<Self> {
+        let elements: usize = shape.iter().product();
+        if elements != data.len() {
+            return Err(Error::new(format!("array {shape:?}"), format!("{} elements, expected {elements}", data.len())));
+        }
+        Ok(Self { shape, data })
+    }
+
+    /// An array whose element at each multi-index is `f` of it.
+    pub fn from_fn(shape: &[usize], mut f: impl FnMut(&[usize]) -> f32) -> Self {
+        let mut data = Vec::with_capacity(shape.iter().product());
+        each_index(shape, |index| data.push(f(index)));
+        Self { shape: shape.to_vec(), data }
+    }
+
+    /// An array full of one value.
+    pub fn full(shape: &[usize], value: f32) -> Self {
+        Self { shape: shape.to_vec(), data: vec![value; shape.iter().product()] }
+    }
+
+    /// Lengths of the axes.
+    pub fn shape(&self) -> &[usize] {
+        &self.shape
+    }
+
+    /// The elements, row-major.
+    pub fn data(&self) -> &[f32] {
+        &self.data
+    }
+
+    /// The elements, row-major, to change in place.
+    pub fn data_mut(&mut self) -> &mut [f32] {
+        &mut self.data
+    }
+
+    /// The elements alone.
+    pub fn into_data(self) -> Vec<f32> {
+        self.data
+    }
+
+    /// The element at a multi-index; an index on an axis of length 1 counts as 0 (broadcasting), and leading axes may be missing.
+    pub fn broadcast_at(&self, index: &[usize]) -> f32 {
+        let index = &index[index.len() - self.shape.len()..];
+        let at = self.shape.iter().zip(index).fold(0, |at, (&n, &i)| at * n + if n == 1 { 0 } else { i });
+        self.data[at]
+    }
+
+    /// The element at a multi-index.
+    pub fn at(&self, index: &[usize]) -> f32 {
+        self.data[offset(&self.shape, index)]
+    }
+
+    /// The same elements under another shape.
+    ///
+    /// # Errors
+    /// When the number of elements differs.
+    pub fn reshaped(&self, shape: &[usize]) -> Result<Self> {
+        Self::new(shape.to_vec(), self.data.clone())
+    }
+
+    /// The elements with index below `kept[axis]` on every axis.
+    #[must_use]
+    pub fn prefix(&self, kept: &[usize]) -> Self {
+        Self::from_fn(kept, |index| self.at(index))
+    }
+
+    /// The array with every element outside the prefix set to zero.
+    #[must_use]
+    pub fn masked_to_prefix(&self, kept: &[usize]) -> Self {
+        Self::from_fn(&self.shape, |index| if index.iter().zip(kept).all(|(i, k)| i < k) { self.at(index) } else { 0.0 })
+    }
+
+    /// Slices of `block` elements along `axis`, in the order given by `order` (a permutation of the blocks).
+    #[must_use]
+    pub fn permuted(&self, axis: usize, block: usize, order: &[usize]) -> Self {
+        Self::from_fn(&self.shape, |index| {
+            let mut from = index.to_vec();
+            from[axis] = order[index[axis] / block] * block + index[axis] % block;
+            self.at(&from)
+        })
+    }
+
+    /// Largest absolute difference to `other`; infinite when the shapes differ.
+    pub fn distance(&self, other: &Self) -> f64 {
+        if self.shape != other.shape {
+            return f64::INFINITY;
+        }
+        self.data.iter().zip(&other.data).map(|(a, b)| f64::from((a - b).abs())).fold(0.0, f64::max)
+    }
+}
+
+fn offset(shape: &[usize], index: &[usize]) -> usize {
+    shape.iter().zip(index).fold(0, |at, (&n, &i)| at * n + i)
+}
+
+/// Calls `f` with every multi-index of `shape`, in row-major order.
+pub fn each_index(shape: &[usize], mut f: impl FnMut(&[usize])) {
+    if shape.contains(&0) {
+        return;
+    }
+    let mut index = vec![0; shape.len()];
+    loop {
+        f(&index);
+        let Some(axis) = (0..shape.len()).rev().find(|&a| index[a] + 1 < shape[a]) else { return };
+        index[axis] += 1;
+        index[axis + 1..].fill(0);
+    }
+}
