@@ -1,1 +1,23 @@
-//! Runs a captured graph on Burn at any setting: prefix execution, nested training, profiling
+#![doc = include_str!("../README.md")]
+mod adam;
+mod bridge;
+pub mod capture;
+pub mod device;
+pub mod error;
+pub mod executor;
+mod fast;
+mod import;
+pub mod loss;
+pub mod measure;
+pub mod model_file;
+mod tensor;
+pub mod trainer;
+
+pub use adam::AdamConfig;
+pub use capture::capture;
+pub use device::Backend;
+pub use error::{Error, Result};
+pub use executor::Executor;
+pub use loss::{Batch, IGNORED, Score};
+pub use model_file::{About, ModelFile};
+pub use trainer::Trainer;

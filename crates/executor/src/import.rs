@@ -1,0 +1,278 @@
+//! From Burn's recorded operations to a graph.
+use crate::capture::Recording;
+use crate::error::{Error, Result};
+use burn_capture::TensorId;
+use burn_ir::{
+    ActivationOperationIr as Activation, BaseOperationIr as Base, BinaryOpIr, FloatOperationIr as Float,
+    ModuleOperationIr as ModuleIr, NumericOperationIr as Numeric, OperationIr, ReduceDimOpIr, ScalarIr, ScalarOpIr,
+    TensorIr, UnaryOpIr,
+};
+use std::collections::BTreeMap;
+use supple_graph::operators::{
+    Binary, BinaryFunction, Constant, Conv2d, Embedding, LayerNorm, Linear, Matmul, MaxPool2d, Permute, Reduce,
+    Reduction, Reshape, Scalar, Softmax, Unary, UnaryFunction,
+};
+use supple_graph::{Array, DType, Dim, Fact, Graph, NodeId, Op, Value, Weights};
+
+/// The graph of two recordings of one pass.
+pub(crate) fn import(name: &str, small: &Recording, large: &Recording, input: DType) -> Result<(Graph, Weights)> {
+    let mut import = Import {
+        graph: Graph::new(name),
+        weights: Weights::new(),
+        values: BTreeMap::new(),
+        counts: BTreeMap::new(),
+        small,
+        large,
+    };
+    import.add_input(input)?;
+    let pairs = small.captured.graph.operations.iter().zip(&large.captured.graph.operations);
+    for (one, two) in pairs {
+        import.add_operation(one, two)?;
+    }
+    let output = small.captured.graph.outputs.first().copied();
+    let output = output.and_then(|id| import.values.get(&id)).copied();
+    import.graph.set_outputs(vec![output.ok_or_else(|| Error::new(name, "the output was not recorded"))?]);
+    import.graph.check()?;
+    Ok((import.graph, import.weights))
+}
+
+struct Import<'a> {
+    graph: Graph,
+    weights: Weights,
+    values: BTreeMap<TensorId, Value>,
+    counts: BTreeMap<String, usize>,
+    small: &'a Recording,
+    large: &'a Recording,
+}
+
+/// An operator with the recorded tensors that it reads, and the one that it makes.
+struct Recorded<'a> {
+    op: Op,
+    inputs: Vec<&'a TensorIr>,
+    output: &'a TensorIr,
+}
+
+impl Import<'_> {
+    fn add_input(&mut self, dtype: DType) -> Result<()> {
+        let ids = [self.small, self.large].map(|r| r.captured.graph.inputs.first().copied());
+        let [Some(small), Some(large)] = ids else { return Err(Error::new("capture", "the input was not recorded")) };
+        let shape = |recording: &Recording, id| {
+            let data = recording.captured.values.get(&id);
+            let shape = data.map(|data| data.shape().iter().copied().collect::<Vec<usize>>());
+            shape.ok_or_else(|| Error::new("capture", "the input has no value"))
+        };
+        let (a, b) = (shape(self.small, small)?, shape(self.large, large)?);
+        let value = self.graph.input("input", Fact { dtype, shape: self.dims(&a, &b)? })?;
+        self.values.insert(small, value);
+        Ok(())
+    }
+
+    /// Lengths that differ between the recordings follow the batch.
+    fn dims(&self, small: &[usize], large: &[usize]) -> Result<Vec<Dim>> {
+        let dim = |(&a, &b): (&usize, &usize)| match (a, b) {
+            _ if a == b => Ok(Dim::Fixed(a)),
+            _ if a % self.small.batch == 0 && a / self.small.batch * self.large.batch == b => {
+                Ok(Dim::Batch(a / self.small.batch))
+            }
+            _ => Err(Error::new("capture", format!("length {a} or {b} is no multiple of the batch"))),
+        };
+        small.iter().zip(large).map(dim).collect()
+    }
+
+    fn add_operation(&mut self, small: &OperationIr, large: &OperationIr) -> Result<()> {
+        match (small, large) {
+            (OperationIr::Drop(_), _) => Ok(()),
+            (OperationIr::Init(init), _) => self.add_value(init.out.id),
+            _ => {
+                let (one, two) = (recorded(small)?, recorded(large)?);
+                self.add_recorded(one, &two)
+            }
+        }
+    }
+
+    /// A parameter, when the module has one under this id, else a constant.
+    fn add_value(&mut self, id: TensorId) -> Result<()> {
+        if self.values.contains_key(&id) {
+            return Ok(());
+        }
+        let data = self.small.captured.values.get(&id).ok_or_else(|| Error::new("capture", "a tensor without value"))?;
+        let dtype = if data.dtype().is_float() { DType::F32 } else { DType::I64 };
+        let shape: Vec<usize> = data.shape().iter().copied().collect();
+        let values = data.clone().convert::<f32>().try_into_vec::<f32>();
+        let array = Array::new(shape, values.map_err(|error| Error::new("capture", format!("{error:?}")))?)?;
+        let value = if let Some(name) = self.small.parameters.get(&id) {
+            let value = self.graph.parameter(name, Fact::fixed(array.shape()))?;
+            self.weights.insert(value.node, array);
+            value
+        } else {
+            let name = self.name("constant");
+            self.graph.add(name, Constant { value: array, dtype }, &[])?
+        };
+        self.values.insert(id, value);
+        Ok(())
+    }
+
+    fn name(&mut self, kind: &str) -> String {
+        let count = self.counts.entry(kind.to_owned()).or_default();
+        *count += 1;
+        format!("{kind}_{count}")
+    }
+
+    fn add_recorded(&mut self, small: Recorded<'_>, large: &Recorded<'_>) -> Result<()> {
+        for input in &small.inputs {
+            self.add_value(input.id)?;
+        }
+        let inputs: Vec<Value> = small.inputs.iter().map(|input| self.values[&input.id]).collect();
+        let lengths = |recorded: &Recorded<'_>| recorded.output.shape.iter().copied().collect::<Vec<usize>>();
+        let to = self.dims(&lengths(&small), &lengths(large))?;
+        let op = match small.op {
+            Op::Reshape(_) => Reshape { to: to.clone() }.into(),
+            op => op,
+        };
+        let name = self.name(supple_graph::Operator::name(&op));
+        let value = self.graph.add(&name, op, &inputs)?;
+        if self.graph.fact(value)?.shape != to {
+            return Err(Error::new(name, format!("inferred {}, recorded {to:?}", self.graph.fact(value)?)));
+        }
+        self.values.insert(small.output.id, value);
+        Ok(())
+    }
+}
+
+/// What a recorded operation computes.
+fn recorded(operation: &OperationIr) -> Result<Recorded<'_>> {
+    let known = match operation {
+        OperationIr::BaseFloat(base) | OperationIr::BaseInt(base) => base_operation(base),
+        OperationIr::NumericFloat(_, numeric) => numeric_operation(numeric),
+        OperationIr::Float(_, float) => float_operation(float),
+        OperationIr::Module(module) => module_operation(module),
+        OperationIr::Activation(activation) => activation_operation(activation),
+        _ => None,
+    };
+    known.ok_or_else(|| {
+        let text = format!("{operation:?}");
+        let name: String = text.split(['{', ' ']).next().unwrap_or_default().to_owned();
+        Error::new("capture", format!("Burn's operation {name} is not known to Supple"))
+    })
+}
+
+fn base_operation(base: &Base) -> Option<Recorded<'_>> {
+    Some(match base {
+        Base::Reshape(ir) => Recorded { op: Reshape { to: Vec::new() }.into(), inputs: vec![&ir.input], output: &ir.out },
+        Base::Permute(ir) => Recorded { op: Permute { order: ir.axes.clone() }.into(), inputs: vec![&ir.input], output: &ir.out },
+        Base::SwapDims(ir) => {
+            let mut order: Vec<usize> = (0..ir.input.shape.len()).collect();
+            order.swap(ir.dim1, ir.dim2);
+            Recorded { op: Permute { order }.into(), inputs: vec![&ir.input], output: &ir.out }
+        }
+        _ => return None,
+    })
+}
+
+fn numeric_operation(numeric: &Numeric) -> Option<Recorded<'_>> {
+    Some(match numeric {
+        Numeric::Add(ir) => binary(BinaryFunction::Add, ir),
+        Numeric::Sub(ir) => binary(BinaryFunction::Sub, ir),
+        Numeric::Mul(ir) => binary(BinaryFunction::Mul, ir),
+        Numeric::Div(ir) => binary(BinaryFunction::Div, ir),
+        Numeric::AddScalar(ir) => scalar(ir, |v| (1.0, v)),
+        Numeric::SubScalar(ir) => scalar(ir, |v| (1.0, -v)),
+        Numeric::MulScalar(ir) => scalar(ir, |v| (v, 0.0)),
+        Numeric::DivScalar(ir) => scalar(ir, |v| (1.0 / v, 0.0)),
+        Numeric::Neg(ir) => unary(UnaryFunction::Neg, ir),
+        Numeric::MeanDim(ir) => reduce(Reduction::Mean, ir),
+        Numeric::SumDim(ir) => reduce(Reduction::Sum, ir),
+        Numeric::PowiScalar(ir) if number(ir.rhs) == 2.0 => squared(ir),
+        _ => return None,
+    })
+}
+
+fn float_operation(float: &Float) -> Option<Recorded<'_>> {
+    Some(match float {
+        Float::Matmul(ir) => Recorded { op: Matmul {}.into(), inputs: vec![&ir.lhs, &ir.rhs], output: &ir.out },
+        Float::Exp(ir) => unary(UnaryFunction::Exp, ir),
+        Float::Log(ir) => unary(UnaryFunction::Log, ir),
+        Float::Sqrt(ir) => unary(UnaryFunction::Sqrt, ir),
+        Float::Tanh(ir) => unary(UnaryFunction::Tanh, ir),
+        Float::Recip(ir) => unary(UnaryFunction::Recip, ir),
+        Float::PowfScalar(ir) if number(ir.rhs) == 2.0 => squared(ir),
+        _ => return None,
+    })
+}
+
+fn module_operation(module: &ModuleIr) -> Option<Recorded<'_>> {
+    Some(match module {
+        ModuleIr::Linear(ir) => {
+            let inputs = [&ir.x, &ir.weight].into_iter().chain(&ir.bias).collect();
+            Recorded { op: Linear {}.into(), inputs, output: &ir.out }
+        }
+        ModuleIr::Conv2d(ir) if ir.options.groups == 1 && ir.options.padding.iter().all(|(a, b)| a == b) => {
+            let options = &ir.options;
+            let padding = options.padding.map(|(before, _)| before);
+            let op = Conv2d { stride: options.stride, padding, dilation: options.dilation };
+            let inputs = [&ir.x, &ir.weight].into_iter().chain(&ir.bias).collect();
+            Recorded { op: op.into(), inputs, output: &ir.out }
+        }
+        ModuleIr::MaxPool2d(ir) if ir.padding == [0, 0] && ir.dilation == [1, 1] && !ir.ceil_mode => {
+            let op = MaxPool2d { kernel: ir.kernel_size, stride: ir.stride };
+            Recorded { op: op.into(), inputs: vec![&ir.x], output: &ir.out }
+        }
+        ModuleIr::Embedding(ir) => {
+            Recorded { op: Embedding {}.into(), inputs: vec![&ir.weights, &ir.indices], output: &ir.out }
+        }
+        ModuleIr::LayerNorm(ir) => {
+            let op = LayerNorm { epsilon: number(ir.epsilon) };
+            let inputs = [&ir.input, &ir.gamma].into_iter().chain(&ir.beta).collect();
+            Recorded { op: op.into(), inputs, output: &ir.out }
+        }
+        _ => return None,
+    })
+}
+
+fn activation_operation(activation: &Activation) -> Option<Recorded<'_>> {
+    Some(match activation {
+        Activation::Relu(ir) => unary(UnaryFunction::Relu, ir),
+        Activation::Gelu(ir) => unary(UnaryFunction::Gelu, ir),
+        Activation::Sigmoid(ir) => unary(UnaryFunction::Sigmoid, ir),
+        Activation::Softmax(ir) => {
+            Recorded { op: Softmax { axis: ir.axis }.into(), inputs: vec![&ir.input], output: &ir.out }
+        }
+        _ => return None,
+    })
+}
+
+fn unary(function: UnaryFunction, ir: &UnaryOpIr) -> Recorded<'_> {
+    Recorded { op: Unary { function }.into(), inputs: vec![&ir.input], output: &ir.out }
+}
+
+fn binary(function: BinaryFunction, ir: &BinaryOpIr) -> Recorded<'_> {
+    Recorded { op: Binary { function }.into(), inputs: vec![&ir.lhs, &ir.rhs], output: &ir.out }
+}
+
+fn squared(ir: &ScalarOpIr) -> Recorded<'_> {
+    let op = Binary { function: BinaryFunction::Mul };
+    Recorded { op: op.into(), inputs: vec![&ir.lhs, &ir.lhs], output: &ir.out }
+}
+
+fn scalar(ir: &ScalarOpIr, terms: impl Fn(f64) -> (f64, f64)) -> Recorded<'_> {
+    let (scale, shift) = terms(number(ir.rhs));
+    Recorded { op: Scalar { scale, shift }.into(), inputs: vec![&ir.lhs], output: &ir.out }
+}
+
+fn reduce(reduction: Reduction, ir: &ReduceDimOpIr) -> Recorded<'_> {
+    Recorded { op: Reduce { reduction, axis: ir.axis }.into(), inputs: vec![&ir.input], output: &ir.out }
+}
+
+fn number(scalar: ScalarIr) -> f64 {
+    match scalar {
+        ScalarIr::Float(v) => v,
+        ScalarIr::Int(v) => v as f64,
+        ScalarIr::UInt(v) => v as f64,
+        ScalarIr::Bool(v) => f64::from(u8::from(v)),
+    }
+}
+
+/// The parameters by name.
+pub(crate) fn parameter_names(graph: &Graph) -> BTreeMap<String, NodeId> {
+    graph.parameter_ids().into_iter().map(|id| (graph.node(id).name.clone(), id)).collect()
+}

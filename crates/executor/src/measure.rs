@@ -1,0 +1,61 @@
+//! What settings cost on this machine.
+use crate::error::Result;
+use crate::executor::Executor;
+use crate::loss::{Batch, Score};
+use crate::trainer::Trainer;
+use std::time::Instant;
+use supple_graph::{Array, Setting};
+
+/// Service times in seconds of one run of `input` at each setting: `rounds` each, interleaved, after a warm-up.
+///
+/// # Errors
+/// When a setting was not prepared or the input does not fit.
+pub fn service_times(
+    executor: &mut Executor,
+    settings: &[Setting],
+    input: &Array,
+    rounds: usize,
+) -> Result<Vec<Vec<f64>>> {
+    let mut times = vec![Vec::with_capacity(rounds); settings.len()];
+    for round in 0..=rounds {
+        for (setting, times) in settings.iter().zip(&mut times) {
+            executor.apply(setting)?;
+            let start = Instant::now();
+            executor.run(input)?;
+            if round > 0 {
+                times.push(start.elapsed().as_secs_f64());
+            }
+        }
+    }
+    Ok(times)
+}
+
+/// Times in seconds of one training step at each setting, interleaved, after a warm-up. The trainer's weights move.
+///
+/// # Errors
+/// When the batch does not fit.
+pub fn step_times(trainer: &mut Trainer, settings: &[Setting], batch: &Batch, rounds: usize) -> Result<Vec<Vec<f64>>> {
+    let mut times = vec![Vec::with_capacity(rounds); settings.len()];
+    for round in 0..=rounds {
+        for (setting, times) in settings.iter().zip(&mut times) {
+            let start = Instant::now();
+            trainer.step(batch, std::slice::from_ref(setting))?;
+            if round > 0 {
+                times.push(start.elapsed().as_secs_f64());
+            }
+        }
+    }
+    Ok(times)
+}
+
+/// Right answers of the current setting over all batches.
+///
+/// # Errors
+/// When a batch does not fit.
+pub fn score<'a>(executor: &Executor, batches: impl IntoIterator<Item = &'a Batch>) -> Result<Score> {
+    let mut total = Score::default();
+    for batch in batches {
+        total += batch.score(&executor.run(&batch.input)?);
+    }
+    Ok(total)
+}

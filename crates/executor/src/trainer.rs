@@ -1,0 +1,216 @@
+//! Nested training: one set of weights that is good at every density.
+use crate::adam::{AdamConfig, SLOTS, Slots};
+use crate::bridge::{self, Mode};
+use crate::device::Backend;
+use crate::error::{Error, Result};
+use crate::executor::check_weights;
+use crate::loss::{Batch, cross_entropy, rows};
+use crate::tensor::{Any, download, lengths, prefix, ranges, upload};
+use burn::backend::ops::{ActivationOps, FloatTensorOps};
+use burn::backend::{AutodiffBackend, Dispatch};
+use burn::tensor::Tensor;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use supple_graph::{Array, DType, Elastic, Fact, NodeId, Op, Setting, Value, Weights};
+
+/// Gradients of the parameters, each of the shape of its prefix.
+pub type Gradients = BTreeMap<NodeId, Array>;
+
+/// Trains the weights of a graph on prefixes of its sites.
+#[derive(Debug)]
+pub struct Trainer {
+    elastic: Arc<Elastic>,
+    backend: Backend,
+    config: AdamConfig,
+    parameters: BTreeMap<NodeId, (Any, Slots)>,
+}
+
+/// Loss and gradients of one pass.
+struct Pass {
+    loss: f64,
+    logits: Any,
+    gradients: BTreeMap<NodeId, Any>,
+}
+
+impl Trainer {
+    /// A trainer that starts from `weights`.
+    ///
+    /// # Errors
+    /// When weights are missing or have another shape than the graph's.
+    pub fn new(elastic: Arc<Elastic>, weights: &Weights, config: AdamConfig, backend: Backend) -> Result<Self> {
+        check_weights(&elastic, weights)?;
+        let device = backend.device();
+        let parameter = |id| {
+            let array = &weights[&id];
+            let slots = Slots::new(array.shape(), device.as_dispatch());
+            (id, (upload(array, DType::F32, device.as_dispatch()), slots))
+        };
+        let parameters = elastic.graph().parameter_ids().into_iter().map(parameter).collect();
+        Ok(Self { elastic, backend, config, parameters })
+    }
+
+    /// The graph and its sites.
+    pub fn elastic(&self) -> &Arc<Elastic> {
+        &self.elastic
+    }
+
+    /// Sets the step size.
+    pub fn set_rate(&mut self, rate: f64) {
+        self.config.rate = rate;
+    }
+
+    /// One step: the first setting learns from the targets; the others learn from the first one's outputs as well (in-place distillation, Yu &
+    /// Huang 2019). Gradients add up and every weight that some setting kept moves once. Returns the loss of each setting.
+    ///
+    /// # Errors
+    /// When the batch does not fit the graph or a setting has not one choice a site.
+    pub fn step(&mut self, batch: &Batch, settings: &[Setting]) -> Result<Vec<f64>> {
+        let Some((first, rest)) = settings.split_first() else { return Ok(Vec::new()) };
+        let teacher = self.pass(batch, first, None)?;
+        let probabilities = Dispatch::softmax(teacher.logits, 1);
+        let mut losses = vec![teacher.loss];
+        let mut total = teacher.gradients;
+        for setting in rest {
+            let pass = self.pass(batch, setting, Some(&probabilities))?;
+            losses.push(pass.loss);
+            for (id, gradient) in pass.gradients {
+                add_prefix(&mut total, id, gradient);
+            }
+        }
+        let scale = 1.0 / settings.len() as f64;
+        for (id, gradient) in total {
+            let gradient = Dispatch::float_mul_scalar(gradient, scale.into());
+            if let Some((weight, slots)) = self.parameters.get_mut(&id) {
+                *weight = slots.step(weight.clone(), gradient, &self.config);
+            }
+        }
+        Ok(losses)
+    }
+
+    /// Loss and gradients at one setting, against the targets, without a step.
+    ///
+    /// # Errors
+    /// As [`step`](Self::step).
+    pub fn gradients(&self, batch: &Batch, setting: &Setting) -> Result<(f64, Gradients)> {
+        let pass = self.pass(batch, setting, None)?;
+        let gradients = pass.gradients.into_iter().map(|(id, tensor)| Ok((id, download(tensor)?)));
+        Ok((pass.loss, gradients.collect::<Result<_>>()?))
+    }
+
+    fn pass(&self, batch: &Batch, setting: &Setting, teacher: Option<&Any>) -> Result<Pass> {
+        let graph = self.elastic.graph();
+        let device = self.backend.device().autodiff();
+        let kept = |id| self.elastic.kept_shape(Value { node: id, slot: 0 }, setting);
+        let facts = graph.ids().map(kept).collect::<supple_graph::Result<Vec<Fact>>>()?;
+        let mut sources: Vec<Option<Any>> = vec![None; graph.len()];
+        let mut leaves = Vec::with_capacity(self.parameters.len());
+        for (&id, (weight, _)) in &self.parameters {
+            let view = prefix(weight.clone(), &facts[id.0].shape_at(1));
+            let leaf = Dispatch::float_set_require_grad(<Dispatch as AutodiffBackend>::from_inner(view), true);
+            sources[id.0] = Some(leaf.clone());
+            leaves.push((id, leaf));
+        }
+        for id in graph.ids() {
+            match &graph.node(id).op {
+                Op::Input(_) => sources[id.0] = Some(upload(&batch.input, facts[id.0].dtype, device.as_dispatch())),
+                Op::Constant(constant) => {
+                    let value = match constant.dtype {
+                        DType::F32 => constant.value.prefix(&facts[id.0].shape_at(1)),
+                        DType::I64 => constant.value.clone(),
+                    };
+                    sources[id.0] = Some(upload(&value, constant.dtype, device.as_dispatch()));
+                }
+                _ => {}
+            }
+        }
+        let samples = batch.input.shape().first().copied().unwrap_or(0);
+        let logits = bridge::forward(graph, &facts, sources, samples, Mode { kernels: false, threads: 1 })?;
+        let logits = rows(logits);
+        let shape = lengths(&logits);
+        if shape[0] != batch.targets.len() {
+            return Err(Error::new("targets", format!("{} rows, expected {}", batch.targets.len(), shape[0])));
+        }
+        let (hard, counted) = batch.one_hot(shape[1], device.as_dispatch())?;
+        let target = match teacher {
+            Some(soft) => blend(hard, <Dispatch as AutodiffBackend>::from_inner(soft.clone()), batch),
+            None => hard,
+        };
+        let loss = cross_entropy(logits.clone(), target, counted);
+        let inner = <Dispatch as AutodiffBackend>::inner(logits);
+        let value = Tensor::<1>::from_dispatch(<Dispatch as AutodiffBackend>::inner(loss.clone())).into_scalar::<f32>();
+        let found = <Dispatch as AutodiffBackend>::backward(loss);
+        let gradients = leaves.into_iter().filter_map(|(id, leaf)| {
+            <Dispatch as AutodiffBackend>::grad(&leaf, &found).map(|gradient| (id, gradient))
+        });
+        Ok(Pass { loss: f64::from(value), logits: inner, gradients: gradients.collect() })
+    }
+
+    /// The weights as they are now.
+    ///
+    /// # Errors
+    /// When the backend fails to read them back.
+    pub fn weights(&self) -> Result<Weights> {
+        self.parameters.iter().map(|(&id, (weight, _))| Ok((id, download(weight.clone())?))).collect()
+    }
+
+    /// The optimizer's memory by the name of the parameter and of the slot.
+    ///
+    /// # Errors
+    /// When the backend fails to read it back.
+    pub fn slots(&self) -> Result<BTreeMap<String, Array>> {
+        let mut slots = BTreeMap::new();
+        for (&id, (_, memory)) in &self.parameters {
+            for (slot, tensor) in SLOTS.iter().zip(memory.tensors()) {
+                slots.insert(format!("{}#{slot}", self.elastic.graph().node(id).name), download(tensor.clone())?);
+            }
+        }
+        Ok(slots)
+    }
+
+    /// Puts back what [`slots`](Self::slots) gave.
+    ///
+    /// # Errors
+    /// When one is missing or has another shape than its parameter.
+    pub fn restore_slots(&mut self, slots: &BTreeMap<String, Array>) -> Result<()> {
+        let device = self.backend.device();
+        for (&id, (weight, memory)) in &mut self.parameters {
+            let name = &self.elastic.graph().node(id).name;
+            let read = |slot: &str| -> Result<Any> {
+                let array = slots.get(&format!("{name}#{slot}")).filter(|array| array.shape() == lengths(weight));
+                let array = array.ok_or_else(|| Error::new(name, format!("optimizer slot {slot} is missing or misshapen")))?;
+                Ok(upload(array, DType::F32, device.as_dispatch()))
+            };
+            *memory = Slots::of([read(SLOTS[0])?, read(SLOTS[1])?, read(SLOTS[2])?, read(SLOTS[3])?]);
+        }
+        Ok(())
+    }
+}
+
+/// Half the targets, half the teacher, on the rows that count.
+fn blend(hard: Any, soft: Any, batch: &Batch) -> Any {
+    let half = |tensor| Dispatch::float_mul_scalar(tensor, 0.5.into());
+    let soft = if batch.targets.contains(&crate::loss::IGNORED) {
+        let counted = Dispatch::float_sum_dim(hard.clone(), 1);
+        Dispatch::float_mul(soft, counted)
+    } else {
+        soft
+    };
+    Dispatch::float_add(half(hard), half(soft))
+}
+
+/// Adds `gradient` to the prefix of what is there; the larger of both stays.
+fn add_prefix(total: &mut BTreeMap<NodeId, Any>, id: NodeId, gradient: Any) {
+    let Some(sum) = total.remove(&id) else {
+        total.insert(id, gradient);
+        return;
+    };
+    let kept = lengths(&gradient);
+    let larger = lengths(&sum);
+    let sum = if kept == larger {
+        Dispatch::float_add(sum, gradient)
+    } else {
+        let part = Dispatch::float_add(prefix(sum.clone(), &kept), gradient);
+        Dispatch::float_slice_assign(sum, &ranges(&kept), part)
+    };
+    total.insert(id, sum);
+}
