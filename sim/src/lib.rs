@@ -1,1 +1,65 @@
-//! Discrete-event simulator of moving resources for the policies of Supple
+//! Discrete-event simulator of moving resources: it drives the policies of `supple-strategy` in virtual time.
+//!
+//! A [`Scenario`] says how the share of the processor moves, what load arrives and what is wanted. A
+//! [`Ladder`](supple_strategy::Ladder) says what each setting costs. [`simulate()`] lets a policy, the same object that
+//! drives the live executor, serve the load on a [`SimulatedDevice`].
+//!
+//! ```
+//! use supple_graph::{Choice, Density, Kind, Setting, kinds::Channel};
+//! use supple_sim::{Report, Scenario, simulate};
+//! use supple_strategy::{Amounts, Decision, Ladder, Observation, Rung, Spread, Stamp, policies::Hold};
+//!
+//! fn rung(density: u16, seconds: f64, quality: f64) -> Result<Rung, Box<dyn std::error::Error>> {
+//!     let density = Density::new(density).ok_or("a density")?;
+//!     let setting = Setting::new(vec![Choice { kind: Kind::Channel(Channel), density }]);
+//!     let service = Spread::of(vec![0.9 * seconds, seconds, 1.2 * seconds])?;
+//!     Ok(Rung { setting, cost: Amounts::of_seconds(seconds), service, quality })
+//! }
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let rungs = vec![rung(1000, 0.020, 0.98)?, rung(500, 0.010, 0.96)?, rung(250, 0.005, 0.92)?];
+//! let ladder = Ladder::new(Stamp::default(), rungs)?;
+//! let scenario = Scenario::parse(
+//!     r#"
+//!     name = "dip"
+//!     seed = 7
+//!     duration_s = 9.0
+//!     [trace]
+//!     steps = [[0.0, 1.0], [3.0, 0.25], [6.0, 1.0]]
+//!     "#,
+//!     "dip.toml",
+//! )?;
+//! let trace = scenario.trace(None)?;
+//!
+//! let mut urgent = |seen: &Observation, _: &Ladder| Decision { rung: if seen.queued > 0 { 2 } else { 1 } };
+//! let runs = vec![
+//!     simulate(&scenario, &ladder, &trace, &mut Hold::default(), "hold")?,
+//!     simulate(&scenario, &ladder, &trace, &mut urgent, "urgent")?,
+//! ];
+//! assert!(runs[1].missed < runs[0].missed);
+//! println!("{}", Report::new(&scenario, runs).table());
+//! # Ok(())
+//! # }
+//! ```
+pub mod device;
+pub mod error;
+pub mod event;
+pub mod format;
+pub mod formats;
+pub mod mechanism;
+pub mod random;
+pub mod report;
+pub mod scenario;
+pub mod simulate;
+pub mod tables;
+pub mod trace;
+pub mod trace_table;
+
+pub use device::{SimulatedDevice, StopReason};
+pub use error::Error;
+pub use format::TraceFormat;
+pub use mechanism::Mechanism;
+pub use report::{PlantName, Report, Run, TrainingRun, write_atomically};
+pub use scenario::Scenario;
+pub use simulate::{simulate, simulate_training};
+pub use trace::{End, Trace};

@@ -139,3 +139,21 @@ impl Ladder {
         self.rungs.len() - 1
     }
 }
+
+/// The rungs worth choosing among measured ones, in the order that [`Ladder::new`] takes: the dense one first (of
+/// several, the first), then those of less cost in seconds that have no other which is no dearer and at least as good,
+/// dearest first.
+pub fn pareto(mut rungs: Vec<Rung>) -> Vec<Rung> {
+    let dense = rungs.iter().position(|rung| rung.setting.is_dense()).map(|i| rungs.remove(i));
+    let ceiling = dense.as_ref().map_or(f64::INFINITY, |rung| rung.cost.seconds);
+    rungs.retain(|rung| rung.cost.seconds < ceiling);
+    rungs.sort_by(|a, b| a.cost.seconds.total_cmp(&b.cost.seconds).then(b.quality.total_cmp(&a.quality)));
+    let mut best = f64::NEG_INFINITY;
+    rungs.retain(|rung| {
+        rung.quality > best && {
+            best = rung.quality;
+            true
+        }
+    });
+    dense.into_iter().chain(rungs.into_iter().rev()).collect()
+}

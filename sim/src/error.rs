@@ -1,0 +1,114 @@
+//! What can go wrong.
+use std::fmt;
+use std::path::Path;
+
+/// Something went wrong: one line that names the file, the line or field, and what was expected.
+#[derive(Debug)]
+pub struct Error(Box<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    origin: Option<String>,
+    kind: ErrorKind,
+}
+
+/// What went wrong.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum ErrorKind {
+    /// A field does not hold what it must.
+    Field {
+        /// The field, and where it helps its value.
+        field: String,
+        /// What was expected instead.
+        expected: String,
+    },
+    /// An entry of a table is not as another crate wants it.
+    Entry {
+        /// The table.
+        table: String,
+        /// The entry, and what was expected.
+        cause: supple_strategy::Error,
+    },
+    /// A place in a text is not as it must be.
+    Text {
+        /// Line, from 1.
+        line: u64,
+        /// Column, from 1: of characters in TOML, of fields in CSV.
+        column: u64,
+        /// What was found, and what was expected.
+        message: String,
+    },
+    /// A file could not be read or written.
+    File(std::io::Error),
+    /// A plot could not be drawn.
+    Plot(String),
+}
+
+impl Error {
+    /// An error about `field`, where `expected` should have been.
+    pub fn field(field: impl Into<String>, expected: impl Into<String>) -> Self {
+        Self::of(ErrorKind::Field { field: field.into(), expected: expected.into() })
+    }
+
+    /// An error about an entry of `table`.
+    pub fn entry(table: impl Into<String>, cause: supple_strategy::Error) -> Self {
+        Self::of(ErrorKind::Entry { table: table.into(), cause })
+    }
+
+    /// An error at a place of a text; lines and columns count from 1.
+    pub fn text(line: u64, column: u64, message: impl Into<String>) -> Self {
+        Self::of(ErrorKind::Text { line, column, message: message.into() })
+    }
+
+    /// An error about a file as a whole.
+    pub fn file(path: &Path, cause: std::io::Error) -> Self {
+        Self::of(ErrorKind::File(cause)).within(path.display())
+    }
+
+    /// An error while drawing.
+    pub fn plot(cause: impl fmt::Display) -> Self {
+        Self::of(ErrorKind::Plot(cause.to_string()))
+    }
+
+    /// The same error, said of the file (or other source) `origin`, unless it names one already.
+    #[must_use]
+    pub fn within(mut self, origin: impl fmt::Display) -> Self {
+        self.0.origin.get_or_insert_with(|| origin.to_string());
+        self
+    }
+
+    /// What went wrong.
+    pub fn kind(&self) -> &ErrorKind {
+        &self.0.kind
+    }
+
+    fn of(kind: ErrorKind) -> Self {
+        Self(Box::new(Inner { origin: None, kind }))
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(origin) = &self.0.origin {
+            write!(f, "{origin}: ")?;
+        }
+        match &self.0.kind {
+            ErrorKind::Field { field, expected } => write!(f, "{field}: expected {expected}"),
+            ErrorKind::Entry { table, cause } => write!(f, "{table}.{cause}"),
+            ErrorKind::Text { line, column, message } => write!(f, "line {line}, column {column}: {message}"),
+            ErrorKind::File(cause) => write!(f, "{cause}"),
+            ErrorKind::Plot(cause) => write!(f, "cannot draw: {cause}"),
+        }
+    }
+}
+
+impl std::error::Error for Error {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match &self.0.kind {
+            ErrorKind::File(cause) => Some(cause),
+            ErrorKind::Entry { cause, .. } => Some(cause),
+            _ => None,
+        }
+    }
+}

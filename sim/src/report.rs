@@ -1,0 +1,59 @@
+//! What came out of the runs of a scenario.
+use crate::scenario::Scenario;
+use serde::{Deserialize, Serialize};
+
+mod fidelity;
+mod html;
+mod page;
+mod plots;
+mod run;
+mod table;
+mod training;
+mod write;
+
+pub use fidelity::Fidelity;
+pub use run::{PlantName, Run};
+pub use training::TrainingRun;
+pub use write::write_atomically;
+
+/// The runs of one scenario. The same runs give the same bytes, in every form.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Report {
+    /// Name of the scenario.
+    pub scenario: String,
+    /// Its seed.
+    pub seed: u64,
+    /// Serving runs.
+    pub runs: Vec<Run>,
+    /// Training runs; left out of the file when there are none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub training: Vec<TrainingRun>,
+}
+
+impl Report {
+    /// The report on serving runs of a scenario.
+    pub fn new(scenario: &Scenario, runs: Vec<Run>) -> Self {
+        Self { scenario: scenario.name.clone(), seed: scenario.seed, runs, training: Vec::new() }
+    }
+
+    /// The same report with these training runs.
+    #[must_use]
+    pub fn with_training(self, training: Vec<TrainingRun>) -> Self {
+        Self { training, ..self }
+    }
+
+    /// The contents of `report.json`: indented, with a line end at the end.
+    ///
+    /// # Errors
+    /// When a figure cannot be written as JSON.
+    pub fn json(&self) -> serde_json::Result<String> {
+        serde_json::to_string_pretty(self).map(|text| text + "\n")
+    }
+
+    /// For each policy that ran on both plants, how far the simulated run is from the live one.
+    pub fn fidelity(&self) -> Vec<Fidelity> {
+        let live = self.runs.iter().filter(|run| run.plant == PlantName::Live);
+        let twin = |live: &Run| self.runs.iter().find(|run| run.plant == PlantName::Sim && run.policy == live.policy);
+        live.filter_map(|live| twin(live).map(|sim| Fidelity::of(live, sim))).collect()
+    }
+}

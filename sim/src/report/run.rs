@@ -1,0 +1,132 @@
+//! The figures of a serving run.
+use serde::{Deserialize, Serialize};
+use std::fmt;
+use supple_strategy::{Ladder, Nanos, Record};
+
+/// What a policy drove.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PlantName {
+    /// The executor.
+    Live,
+    /// The simulated device.
+    Sim,
+}
+
+impl fmt::Display for PlantName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Live => "live",
+            Self::Sim => "sim",
+        })
+    }
+}
+
+/// One policy serving a scenario's requests on one plant. Figures over answered requests are 0 when none was answered.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Run {
+    /// Name of the policy.
+    pub policy: String,
+    /// What it drove.
+    pub plant: PlantName,
+    /// Requests offered.
+    pub requests: usize,
+    /// Those without an answer in time: late, dropped, or never reached.
+    pub missed: usize,
+    /// Right answers over answers given, late ones included.
+    pub accuracy: f64,
+    /// Mean over answered requests of the mean density of the setting.
+    pub mean_density: f64,
+    /// Median time from arrival to answer over answered requests, in milliseconds (nearest rank).
+    pub p50_ms: f64,
+    /// The same, 95th percentile.
+    pub p95_ms: f64,
+    /// The same, 99th percentile.
+    pub p99_ms: f64,
+    /// Changes of the rung, from the dense one that is set at the start.
+    pub switches: usize,
+    /// Right answers given in time over answers asked for.
+    pub on_time_accuracy: f64,
+    /// Part of the requests that were missed.
+    pub miss_rate: f64,
+    /// What became of each request, for plots.
+    #[serde(skip)]
+    pub records: Vec<Record>,
+    /// Mean density of each rung, dense first, for plots.
+    #[serde(skip)]
+    pub densities: Vec<f64>,
+}
+
+impl Run {
+    /// The figures of a run in which `requests` were offered. Requests without a record were never reached.
+    pub fn of(policy: &str, plant: PlantName, requests: usize, records: &[Record], ladder: &Ladder) -> Self {
+        let in_time = records.iter().filter(|record| !record.missed());
+        let missed = requests.saturating_sub(in_time.clone().count());
+        let batch = records.iter().map(|record| record.outcome.of).max().unwrap_or(0);
+        let right_in_time: f64 = in_time.map(|record| f64::from(record.outcome.right)).sum();
+        let [p50_ms, p95_ms, p99_ms] = percentiles(&millis(records));
+        let densities = densities(ladder);
+        Self {
+            policy: policy.to_string(),
+            plant,
+            requests,
+            missed,
+            accuracy: accuracy(records),
+            mean_density: mean_density(records, &densities),
+            p50_ms,
+            p95_ms,
+            p99_ms,
+            switches: switches(records),
+            on_time_accuracy: ratio(right_in_time, requests as f64 * f64::from(batch)),
+            miss_rate: ratio(missed as f64, requests as f64),
+            records: records.to_vec(),
+            densities,
+        }
+    }
+
+    /// Policy and plant, as titles name the run.
+    pub fn title(&self) -> String {
+        format!("{} · {}", self.policy, self.plant)
+    }
+}
+
+/// `part / whole`, and 0 of nothing.
+pub(super) fn ratio(part: f64, whole: f64) -> f64 {
+    if whole > 0.0 { part / whole } else { 0.0 }
+}
+
+/// Mean density of each rung's setting.
+pub(super) fn densities(ladder: &Ladder) -> Vec<f64> {
+    ladder.rungs().iter().map(|rung| rung.setting.mean_density()).collect()
+}
+
+/// Mean density over the finished work.
+pub(super) fn mean_density(records: &[Record], densities: &[f64]) -> f64 {
+    let finished = records.iter().filter(|record| record.finished.is_some());
+    let sum: f64 = finished.clone().map(|record| densities.get(record.rung).copied().unwrap_or(1.0)).sum();
+    ratio(sum, finished.count() as f64)
+}
+
+/// Changes of the rung, from rung 0 on.
+pub(super) fn switches(records: &[Record]) -> usize {
+    let before = std::iter::once(0).chain(records.iter().map(|record| record.rung));
+    before.zip(records).filter(|(before, record)| *before != record.rung).count()
+}
+
+/// Times from arrival to end of the finished work in milliseconds, ascending.
+pub(super) fn millis(records: &[Record]) -> Vec<f64> {
+    let mut spans: Vec<Nanos> = records.iter().filter_map(|r| r.finished.map(|end| end - r.arrival)).collect();
+    spans.sort_unstable();
+    spans.into_iter().map(Nanos::millis).collect()
+}
+
+/// The 50th, 95th and 99th percentile of ascending numbers: the least that at least so many in a hundred do not exceed.
+pub(super) fn percentiles(ascending: &[f64]) -> [f64; 3] {
+    let rank = |percent: usize| (ascending.len() * percent).div_ceil(100).max(1) - 1;
+    [50, 95, 99].map(|percent| ascending.get(rank(percent)).copied().unwrap_or(0.0))
+}
+
+fn accuracy(records: &[Record]) -> f64 {
+    let sum = |part: fn(&Record) -> u32| records.iter().map(|record| f64::from(part(record))).sum::<f64>();
+    ratio(sum(|record| record.outcome.right), sum(|record| record.outcome.of))
+}

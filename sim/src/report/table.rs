@@ -1,0 +1,81 @@
+//! The report as cells, and as plain text for a terminal.
+use super::{Fidelity, Report, Run, TrainingRun};
+
+/// A title line and rows of as many cells; the first column is text, the others are figures.
+pub(super) struct Cells {
+    pub header: Vec<&'static str>,
+    pub rows: Vec<Vec<String>>,
+}
+
+impl Cells {
+    pub(super) fn of_runs(runs: &[Run]) -> Self {
+        let header = ["policy · plant", "requests", "missed", "miss %", "accuracy %", "right in time %", "density"];
+        let header = header.into_iter().chain(["p50 ms", "p95 ms", "p99 ms", "switches"]).collect();
+        let row = |run: &Run| {
+            let counts = [run.title(), run.requests.to_string(), run.missed.to_string()];
+            let parts = [percent(run.miss_rate), percent(run.accuracy), percent(run.on_time_accuracy)];
+            let times = [run.p50_ms, run.p95_ms, run.p99_ms].map(|ms| format!("{ms:.1}"));
+            let density = format!("{:.3}", run.mean_density);
+            counts.into_iter().chain(parts).chain([density]).chain(times).chain([run.switches.to_string()]).collect()
+        };
+        Self { header, rows: runs.iter().map(row).collect() }
+    }
+
+    pub(super) fn of_training(runs: &[TrainingRun]) -> Self {
+        let header = ["policy · plant", "steps", "in time", "took s", "due s", "accuracy %", "density"];
+        let header = header.into_iter().chain(["p50 ms", "p95 ms", "p99 ms", "switches"]).collect();
+        let row = |run: &TrainingRun| {
+            let counts = [run.title(), run.steps.to_string(), run.done.to_string()];
+            let times = [run.took_s, run.deadline_s].map(|s| format!("{s:.2}"));
+            let quality = [run.final_accuracy.map_or("-".to_string(), percent), format!("{:.3}", run.mean_density)];
+            let steps = [run.p50_ms, run.p95_ms, run.p99_ms].map(|ms| format!("{ms:.1}"));
+            counts.into_iter().chain(times).chain(quality).chain(steps).chain([run.switches.to_string()]).collect()
+        };
+        Self { header, rows: runs.iter().map(row).collect() }
+    }
+
+    pub(super) fn of_fidelity(pairs: &[Fidelity]) -> Self {
+        let header = vec!["sim against live", "miss points", "accuracy points", "p50 ratio", "p95 ratio", "p99 ratio"];
+        let row = |pair: &Fidelity| {
+            let points = [pair.miss_points, pair.accuracy_points].map(|points| format!("{points:+.2}"));
+            let ratios = [pair.p50_ratio, pair.p95_ratio, pair.p99_ratio].map(|ratio| format!("{ratio:.3}"));
+            std::iter::once(pair.policy.clone()).chain(points).chain(ratios).collect()
+        };
+        Self { header, rows: pairs.iter().map(row).collect() }
+    }
+
+    /// One line a row, columns aligned: text to the left, figures to the right.
+    fn text(&self) -> String {
+        let header = self.header.iter().map(|cell| (*cell).to_string()).collect();
+        let lines: Vec<&Vec<String>> = std::iter::once(&header).chain(&self.rows).collect();
+        let width = |column: usize| lines.iter().map(|line| line[column].chars().count()).max().unwrap_or(0);
+        let widths: Vec<usize> = (0..self.header.len()).map(width).collect();
+        let line = |cells: &Vec<String>| {
+            let mut text = format!("{:<1$}", cells[0], widths[0]);
+            for (cell, width) in cells.iter().zip(&widths).skip(1) {
+                text += &format!("  {cell:>width$}");
+            }
+            text + "\n"
+        };
+        lines.into_iter().map(line).collect()
+    }
+}
+
+fn percent(part: f64) -> String {
+    format!("{:.2}", 100.0 * part)
+}
+
+impl Report {
+    /// The parts of the report that have anything to show.
+    pub(super) fn cells(&self) -> Vec<Cells> {
+        let all =
+            [Cells::of_runs(&self.runs), Cells::of_training(&self.training), Cells::of_fidelity(&self.fidelity())];
+        all.into_iter().filter(|cells| !cells.rows.is_empty()).collect()
+    }
+
+    /// The figures as plain text for a terminal.
+    pub fn table(&self) -> String {
+        let parts: Vec<String> = self.cells().iter().map(Cells::text).collect();
+        parts.join("\n")
+    }
+}

@@ -1,0 +1,180 @@
+//! Trace, load, demand, policy and seed of a run, in TOML.
+use crate::error::Error;
+use crate::mechanism::Mechanism;
+use crate::random::stream;
+use crate::tables::{Arrivals, Device, Load, Request as RequestTable, Training, Wants};
+use crate::trace::Trace;
+use crate::trace_table::TraceTable;
+use rand::RngExt;
+use serde::Deserialize;
+use std::path::{Path, PathBuf};
+use supple_strategy::policies::PolicyOptions;
+use supple_strategy::{Demand, Ladder, Nanos, Request, Spread};
+
+/// A run to be made, live or simulated. A scenario with `[training]` is a training run; its `[load]` and `[request]` are not used.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Scenario {
+    /// Name, as in reports.
+    pub name: String,
+    /// Seed of everything random.
+    #[serde(default)]
+    pub seed: u64,
+    /// Requests arrive for this long, in seconds.
+    pub duration_s: f64,
+    /// The share of the processor over time.
+    pub trace: TraceTable,
+    /// When requests arrive.
+    #[serde(default)]
+    pub load: Load,
+    /// What a request is.
+    #[serde(default)]
+    pub request: RequestTable,
+    /// What the user wants.
+    #[serde(default)]
+    pub demand: Wants,
+    /// How cautious policies are.
+    #[serde(default)]
+    pub policy: PolicyOptions,
+    /// How the device turns its share into progress.
+    #[serde(default)]
+    pub device: Device,
+    /// The training run, for a scenario that trains.
+    #[serde(default)]
+    pub training: Option<Training>,
+    #[serde(skip)]
+    origin: PathBuf,
+}
+
+impl Scenario {
+    /// Most requests of a run; a scenario with more is refused.
+    pub const MOST_REQUESTS: f64 = 1e7;
+
+    /// Reads a scenario from a file.
+    ///
+    /// # Errors
+    /// When the file cannot be read, is not TOML, or has a field that is not as it must be.
+    pub fn read(path: &Path) -> Result<Self, Error> {
+        let text = std::fs::read_to_string(path).map_err(|cause| Error::file(path, cause))?;
+        Self::parse(&text, path)
+    }
+
+    /// A scenario from its text; `origin` stands in errors, and trace files are looked up beside it.
+    ///
+    /// # Errors
+    /// When the text is not TOML, or has a field that is not as it must be.
+    pub fn parse(text: &str, origin: impl AsRef<Path>) -> Result<Self, Error> {
+        let origin = origin.as_ref();
+        let scenario = toml::from_str::<Self>(text).map_err(|error| located(text, &error));
+        let checked = scenario.and_then(|scenario| scenario.check().map(|()| scenario));
+        let scenario = checked.map_err(|error| error.within(origin.display()))?;
+        Ok(Self { origin: origin.to_path_buf(), ..scenario })
+    }
+
+    fn check(&self) -> Result<(), Error> {
+        positive("duration_s", self.duration_s)?;
+        self.trace.check()?;
+        self.load.check()?;
+        self.request.check()?;
+        self.demand.check()?;
+        self.policy.check().map_err(|cause| Error::entry("policy", cause))?;
+        self.device.check()?;
+        self.training.as_ref().map_or(Ok(()), Training::check)
+    }
+
+    /// The file that the scenario is from, as errors name it.
+    pub fn origin(&self) -> &Path {
+        &self.origin
+    }
+
+    /// How long requests arrive.
+    pub fn duration(&self) -> Nanos {
+        Nanos::from_seconds(self.duration_s)
+    }
+
+    /// The share over time. A trace file is looked up in `traces_dir`, else beside the scenario.
+    ///
+    /// # Errors
+    /// When the trace file cannot be read, or the points make no trace.
+    pub fn trace(&self, traces_dir: Option<&Path>) -> Result<Trace, Error> {
+        let beside = self.origin.parent().unwrap_or(Path::new(""));
+        let trace = self.trace.read(traces_dir.unwrap_or(beside), self.duration());
+        trace.map_err(|error| error.within(self.origin.display()))
+    }
+
+    /// What the device is.
+    pub fn mechanism(&self) -> Mechanism {
+        self.device.mechanism()
+    }
+
+    /// What the user wants of this run on this ladder.
+    pub fn demand(&self, ladder: &Ladder) -> Demand {
+        let dense = dense(ladder).median();
+        let deadline = match &self.training {
+            Some(training) => training.deadline(dense),
+            None => self.request.deadline(dense),
+        };
+        let Wants { accuracy_floor, miss_ceiling } = self.demand;
+        Demand { deadline: Some(deadline), accuracy_floor, miss_ceiling }
+    }
+
+    /// The requests of this run, ascending by arrival; none after [`duration`](Self::duration). Utilisation is the mean service time on
+    /// the dense rung, at full share, over the mean time between arrivals.
+    ///
+    /// # Errors
+    /// When there would be more than [`MOST_REQUESTS`](Self::MOST_REQUESTS).
+    pub fn requests(&self, ladder: &Ladder) -> Result<Vec<Request>, Error> {
+        let rate = self.load.rate_hz(mean(dense(ladder)));
+        let deadline = self.request.deadline(dense(ladder).median());
+        if rate.is_nan() || rate * self.duration_s > Self::MOST_REQUESTS {
+            let field = format!("{rate} requests a second for {} s", self.duration_s);
+            let error = Error::field(field, format!("at most {} requests", Self::MOST_REQUESTS));
+            return Err(error.within(self.origin.display()));
+        }
+        let arrivals = self.arrivals(rate).map(Nanos::from_seconds).take_while(|&arrival| arrival < self.duration());
+        Ok(arrivals.map(|arrival| Request { arrival, due: arrival + deadline }).collect())
+    }
+
+    /// Arrival times in seconds at `rate` a second; without end, unless the rate is zero.
+    fn arrivals(&self, rate: f64) -> Box<dyn Iterator<Item = f64>> {
+        let mut random = stream(self.seed, "load", "arrivals");
+        match self.load.arrivals {
+            _ if rate == 0.0 => Box::new(std::iter::empty()),
+            Arrivals::Periodic => Box::new((0u64..).map(move |i| i as f64 / rate)),
+            Arrivals::Poisson => Box::new((0u64..).scan(0.0, move |now, _| {
+                *now -= (1.0 - random.random::<f64>()).ln() / rate;
+                Some(*now)
+            })),
+        }
+    }
+}
+
+fn dense(ladder: &Ladder) -> &Spread {
+    &ladder.rungs()[0].service
+}
+
+/// Mean of what [`Spread::quantile`] gives for a uniform argument, in seconds.
+fn mean(spread: &Spread) -> f64 {
+    let points = spread.points();
+    if let [only] = points {
+        return *only;
+    }
+    points.windows(2).map(|pair| (pair[0] + pair[1]) / 2.0).sum::<f64>() / (points.len() - 1) as f64
+}
+
+/// The error with the line and column of the place in `text` that it speaks of.
+fn located(text: &str, error: &toml::de::Error) -> Error {
+    let start = error.span().map_or(0, |span| span.start.min(text.len()));
+    let before = text.get(..start).unwrap_or("");
+    let line = before.matches('\n').count();
+    let column = before.rsplit('\n').next().map_or(0, |rest| rest.chars().count());
+    let source = text.lines().nth(line).unwrap_or("").trim();
+    let message = error.message().replace('\n', ", ");
+    Error::text(line as u64 + 1, column as u64 + 1, format!("`{source}`: {message}"))
+}
+
+/// Refuses a number that is not finite and above zero.
+pub(crate) fn positive(field: &str, number: f64) -> Result<(), Error> {
+    let good = number.is_finite() && number > 0.0;
+    if good { Ok(()) } else { Err(Error::field(format!("{field} = {number}"), "a finite number above 0")) }
+}

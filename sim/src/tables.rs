@@ -1,0 +1,206 @@
+//! The tables of a scenario, but for `[trace]`.
+use crate::error::Error;
+use crate::mechanism::Mechanism;
+use serde::Deserialize;
+use supple_strategy::Nanos;
+
+/// How requests arrive.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Arrivals {
+    /// Independently of each other: exponential times between arrivals.
+    #[default]
+    Poisson,
+    /// At equal distances, the first at time zero.
+    Periodic,
+}
+
+/// Table `[load]`: when requests arrive, given as one of `utilisation` and `rate_hz`.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Load {
+    /// How requests arrive.
+    #[serde(default)]
+    pub arrivals: Arrivals,
+    /// Part of the machine's time, at full share, that the dense rung would need to serve all.
+    pub utilisation: Option<f64>,
+    /// Requests a second.
+    pub rate_hz: Option<f64>,
+}
+
+impl Default for Load {
+    fn default() -> Self {
+        Self { arrivals: Arrivals::Poisson, utilisation: Some(0.5), rate_hz: None }
+    }
+}
+
+impl Load {
+    pub(crate) fn check(&self) -> Result<(), Error> {
+        let given = [("utilisation", self.utilisation), ("rate_hz", self.rate_hz)];
+        one_of("load", given, |number| number >= 0.0, "a finite number, not below 0")
+    }
+
+    /// Requests a second, when one takes `service` seconds on average on the dense rung.
+    pub fn rate_hz(&self, service: f64) -> f64 {
+        self.rate_hz.unwrap_or_else(|| self.utilisation.unwrap_or(0.0) / service)
+    }
+}
+
+/// Table `[request]`: what a request is; its deadline is given as one of `deadline_services` and `deadline_ms`.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Request {
+    /// Samples in one request.
+    #[serde(default = "one")]
+    pub batch: u32,
+    /// Deadline as a multiple of the dense rung's median service time.
+    pub deadline_services: Option<f64>,
+    /// Deadline in milliseconds.
+    pub deadline_ms: Option<f64>,
+}
+
+impl Default for Request {
+    fn default() -> Self {
+        Self { batch: 1, deadline_services: Some(3.0), deadline_ms: None }
+    }
+}
+
+impl Request {
+    pub(crate) fn check(&self) -> Result<(), Error> {
+        at_least_one("request.batch", self.batch.into())?;
+        deadline("request", [("deadline_services", self.deadline_services), ("deadline_ms", self.deadline_ms)])
+    }
+
+    /// Time from arrival to due, when the dense rung's median service time is `service` seconds.
+    pub fn deadline(&self, service: f64) -> Nanos {
+        let seconds = self.deadline_ms.map(|ms| ms / 1e3);
+        Nanos::from_seconds(seconds.unwrap_or_else(|| self.deadline_services.unwrap_or(0.0) * service))
+    }
+}
+
+/// Table `[demand]`: what the user wants besides the deadline.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Wants {
+    /// Accuracy, a fraction, below which no rung may be chosen.
+    pub accuracy_floor: Option<f64>,
+    /// Highest part of requests that may miss their deadline.
+    pub miss_ceiling: Option<f64>,
+}
+
+impl Wants {
+    pub(crate) fn check(&self) -> Result<(), Error> {
+        fraction("demand.accuracy_floor", self.accuracy_floor)?;
+        fraction("demand.miss_ceiling", self.miss_ceiling)
+    }
+}
+
+/// Names of the ways in which a share becomes progress.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum MechanismName {
+    /// See [`Mechanism::Quota`].
+    #[default]
+    Quota,
+    /// See [`Mechanism::Fluid`].
+    Fluid,
+}
+
+/// Table `[device]`: how the device turns its share into progress.
+#[derive(Clone, Copy, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Device {
+    /// The way.
+    pub mechanism: MechanismName,
+    /// Period of the quota, in milliseconds, 1 to 1000 as in Linux.
+    pub period_ms: f64,
+}
+
+impl Default for Device {
+    fn default() -> Self {
+        Self { mechanism: MechanismName::Quota, period_ms: 10.0 }
+    }
+}
+
+impl Device {
+    pub(crate) fn check(&self) -> Result<(), Error> {
+        let good = (1.0..=1000.0).contains(&self.period_ms);
+        let found = || format!("device.period_ms = {}", self.period_ms);
+        if good { Ok(()) } else { Err(Error::field(found(), "a number from 1 to 1000")) }
+    }
+
+    pub(crate) fn mechanism(&self) -> Mechanism {
+        match self.mechanism {
+            MechanismName::Quota => Mechanism::Quota { period: Nanos::from_seconds(self.period_ms / 1e3) },
+            MechanismName::Fluid => Mechanism::Fluid,
+        }
+    }
+}
+
+/// Table `[training]`: a training run; its deadline is given as one of `deadline_services` and `deadline_s`.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Training {
+    /// Steps to make.
+    pub steps: usize,
+    /// Samples in one step.
+    pub batch: u32,
+    /// Deadline as a multiple of the dense step's median time.
+    pub deadline_services: Option<f64>,
+    /// Deadline in seconds.
+    pub deadline_s: Option<f64>,
+}
+
+impl Training {
+    pub(crate) fn check(&self) -> Result<(), Error> {
+        at_least_one("training.steps", self.steps as u64)?;
+        at_least_one("training.batch", self.batch.into())?;
+        deadline("training", [("deadline_services", self.deadline_services), ("deadline_s", self.deadline_s)])
+    }
+
+    /// When the run is due, when the dense step's median time is `service` seconds.
+    pub fn deadline(&self, service: f64) -> Nanos {
+        let seconds = self.deadline_s.unwrap_or_else(|| self.deadline_services.unwrap_or(0.0) * service);
+        Nanos::from_seconds(seconds)
+    }
+}
+
+fn one() -> u32 {
+    1
+}
+
+fn at_least_one(field: &str, number: u64) -> Result<(), Error> {
+    if number > 0 { Ok(()) } else { Err(Error::field(format!("{field} = 0"), "at least 1")) }
+}
+
+fn deadline(table: &str, given: [(&str, Option<f64>); 2]) -> Result<(), Error> {
+    one_of(table, given, |number| number > 0.0, "a finite number above 0")
+}
+
+fn fraction(field: &str, number: Option<f64>) -> Result<(), Error> {
+    match number {
+        Some(number) if !(0.0..=1.0).contains(&number) => {
+            Err(Error::field(format!("{field} = {number}"), "a fraction from 0 to 1"))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Refuses all but exactly one of two fields, with a finite number that is `good`.
+fn one_of(
+    table: &str,
+    given: [(&str, Option<f64>); 2],
+    good: impl Fn(f64) -> bool,
+    expected: &str,
+) -> Result<(), Error> {
+    let [(first, one), (second, other)] = given;
+    let (field, number) = match (one, other) {
+        (Some(number), None) => (first, number),
+        (None, Some(number)) => (second, number),
+        _ => return Err(Error::field(table, format!("exactly one of {first} and {second}"))),
+    };
+    if number.is_finite() && good(number) {
+        return Ok(());
+    }
+    Err(Error::field(format!("{table}.{field} = {number}"), expected))
+}
