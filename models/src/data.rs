@@ -1,8 +1,7 @@
 //! A data set in memory: rows of inputs, and the targets of each row.
 use crate::error::{Error, ErrorKind, Result};
-
-/// A target that does not count: neither in the loss nor in the accuracy.
-pub const IGNORED: u32 = u32::MAX;
+use supple_executor::{Batch, IGNORED};
+use supple_graph::Array;
 
 /// Rows of inputs with their targets: one part of a data set.
 ///
@@ -79,10 +78,10 @@ impl Split {
     /// # Panics
     /// When an index is not below [`len`](Self::len), as slices do.
     pub fn batch(&self, rows: &[usize]) -> Batch {
-        let width = self.row_shape.iter().product();
+        let shape: Vec<usize> = std::iter::once(rows.len()).chain(self.row_shape.iter().copied()).collect();
+        let width = self.row_shape.iter().product::<usize>();
         Batch {
-            input: gather(&self.inputs, rows, width),
-            shape: std::iter::once(rows.len()).chain(self.row_shape.iter().copied()).collect(),
+            input: rows_as_array(shape, gather(&self.inputs, rows, width)),
             targets: gather(&self.targets, rows, self.per_row),
             per_row: self.per_row,
             exact: self.exact,
@@ -102,6 +101,12 @@ impl Split {
     }
 }
 
+/// The rows under their shape, which holds exactly as many elements.
+fn rows_as_array(shape: Vec<usize>, rows: Vec<f32>) -> Array {
+    let mut values = rows.into_iter();
+    Array::from_fn(&shape, |_| values.next().unwrap_or(0.0))
+}
+
 fn whole_rows(field: &str, len: usize, width: usize) -> Result<usize> {
     let uneven = || Error::new(ErrorKind::Count, "split", field, format!("a multiple of the row's {width}"), len);
     if width == 0 || !len.is_multiple_of(width) { Err(uneven()) } else { Ok(len / width) }
@@ -109,21 +114,6 @@ fn whole_rows(field: &str, len: usize, width: usize) -> Result<usize> {
 
 fn gather<T: Copy>(all: &[T], rows: &[usize], width: usize) -> Vec<T> {
     rows.iter().flat_map(|row| &all[row * width..(row + 1) * width]).copied().collect()
-}
-
-/// Some rows of a [`Split`], ready to become tensors.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Batch {
-    /// The inputs, row by row.
-    pub input: Vec<f32>,
-    /// The shape of `input`: `[rows, row_shape...]`.
-    pub shape: Vec<usize>,
-    /// The targets, row by row; [`IGNORED`] ones don't count.
-    pub targets: Vec<u32>,
-    /// The number of targets of one row.
-    pub per_row: usize,
-    /// Whether a row is right only when all its counted targets are right.
-    pub exact: bool,
 }
 
 /// A data set: what to learn from, and what to be judged by.
@@ -197,9 +187,9 @@ mod tests {
         fn a_batch_of_all_rows_is_the_split(rows in 1usize..9, width in 1usize..5, per_row in 1usize..4) {
             let split = counted(rows, width, per_row);
             let batch = split.batch(&(0..rows).collect::<Vec<_>>());
-            prop_assert_eq!(&batch.input[..], split.inputs());
+            prop_assert_eq!(batch.input.data(), split.inputs());
             prop_assert_eq!(&batch.targets[..], split.targets());
-            prop_assert_eq!(batch.shape, vec![rows, width]);
+            prop_assert_eq!(batch.input.shape(), [rows, width]);
         }
 
         #[test]
@@ -215,7 +205,7 @@ mod tests {
     #[test]
     fn a_batch_follows_the_order_asked_for() {
         let batch = counted(3, 2, 1).batch(&[2, 0, 2]);
-        assert_eq!(batch.input, [4., 5., 0., 1., 4., 5.]);
+        assert_eq!(batch.input.data(), [4., 5., 0., 1., 4., 5.]);
         assert_eq!(batch.targets, [2, 0, 2]);
     }
 

@@ -11,23 +11,23 @@ use std::f32::consts::{FRAC_PI_2, PI, TAU};
 /// Height and width of an image, in pixels.
 const SIDE: usize = 28;
 /// The largest turn to either side, in radians.
-const TURN: f32 = 0.5;
+const TURN: f32 = 0.4;
 /// Half the height of a sign, in pixels: least and most.
-const SIZE: [f32; 2] = [6.0, 10.5];
+const SIZE: [f32; 2] = [7.5, 11.0];
 /// Width over height: least and most.
 const ASPECT: [f32; 2] = [0.7, 1.3];
 /// The largest sideways lean to either side: columns per row.
 const LEAN: f32 = 0.3;
 /// The largest shift along each axis, in pixels.
-const SHIFT: f32 = 3.0;
+const SHIFT: f32 = 2.0;
 /// How far each point of a line strays along each axis, where half the sign's height is 1.
-const WOBBLE: f32 = 0.07;
+const WOBBLE: f32 = 0.06;
 /// The opening of the open ring, in radians: least and most. The smaller, the nearer to the closed one.
-const OPENING: [f32; 2] = [0.7, 1.4];
+const OPENING: [f32; 2] = [0.8, 1.5];
 /// Half the width of a line, in pixels: least and most.
 const HALF_WIDTH: [f32; 2] = [0.6, 1.5];
 /// The shade of a sign's lines: least and most.
-const INK: [f32; 2] = [0.5, 1.0];
+const INK: [f32; 2] = [0.6, 1.0];
 /// The most stray lines; there are none, one, ... or so many with equal chance.
 const STRAYS: u32 = 2;
 /// The length of a stray line, in pixels: least and most.
@@ -35,9 +35,9 @@ const STRAY_LENGTH: [f32; 2] = [3.0, 9.0];
 /// The most bars that hide what lies under them; their number is drawn like that of stray lines.
 const BARS: u32 = 1;
 /// Half the width of a bar, in pixels: least and most.
-const BAR_HALF_WIDTH: [f32; 2] = [0.8, 2.0];
+const BAR_HALF_WIDTH: [f32; 2] = [0.8, 1.8];
 /// The standard deviation of the noise on every pixel.
-const NOISE: f32 = 0.2;
+const NOISE: f32 = 0.16;
 /// The mean pixel before normalisation, measured.
 const MEAN: f32 = 0.093;
 /// The standard deviation of pixels before normalisation, measured.

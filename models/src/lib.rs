@@ -10,7 +10,7 @@
 //! let model = MlpConfig::new().init(&device);
 //!
 //! let batch = data.train.batch(&[0, 1, 2, 3]);
-//! let images = Tensor::<4>::from_data(TensorData::new(batch.input, batch.shape), &device);
+//! let images = Tensor::<4>::from_data(TensorData::new(batch.input.data().to_vec(), batch.input.shape().to_vec()), &device);
 //! let logits = model.forward(images);
 //! assert_eq!(logits.dims(), [4, data.classes]);
 //! assert_eq!(batch.targets, [0, 1, 2, 3]);
@@ -23,6 +23,7 @@ pub mod cnn;
 pub mod data;
 pub mod error;
 pub mod glyphs;
+pub mod graphs;
 pub mod idx;
 pub mod mlp;
 pub mod sums;
@@ -31,9 +32,10 @@ pub mod text;
 pub use catalogue::{ModelName, load};
 pub use char_transformer::{CharTransformer, CharTransformerConfig};
 pub use cnn::{Cnn, CnnConfig};
-pub use data::{Batch, Data, IGNORED, Split};
+pub use data::{Data, Split};
 pub use error::{Error, ErrorKind};
 pub use glyphs::glyphs;
+pub use graphs::fresh;
 pub use idx::mnist;
 pub use mlp::{Mlp, MlpConfig};
 pub use sums::sums;

@@ -1,8 +1,9 @@
 //! Embedded data for sequence models: additions, character by character.
-use crate::data::{Data, IGNORED, Split};
+use crate::data::{Data, Split};
 use crate::error::Result;
 use rand::{SeedableRng, seq::SliceRandom};
 use rand_chacha::ChaCha8Rng;
+use supple_executor::IGNORED;
 
 /// The characters, by token; the last one fills rows up.
 const VOCABULARY: &str = "0123456789+=; ";
@@ -55,7 +56,7 @@ mod tests {
     fn spelt(split: &Split, row: usize) -> (String, String) {
         let spell = |token: &u32| VOCABULARY.chars().nth(*token as usize).unwrap();
         let batch = split.batch(&[row]);
-        let input: String = batch.input.iter().map(|&token| spell(&(token as u32))).collect();
+        let input: String = batch.input.data().iter().map(|&token| spell(&(token as u32))).collect();
         let answer = batch.targets.iter().filter(|&&target| target != IGNORED).map(spell).collect();
         (input.split('=').next().unwrap().into(), answer)
     }

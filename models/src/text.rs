@@ -73,7 +73,7 @@ mod tests {
     fn the_last_tenth_is_held_out() {
         let data = written("abcdefghij".repeat(10).as_bytes(), 3).unwrap();
         assert_eq!((data.train.len(), data.held_out.len(), data.classes), (29, 3, 10));
-        assert_eq!(data.train.batch(&[1]).input, [3., 4., 5.]);
+        assert_eq!(data.train.batch(&[1]).input.data(), [3., 4., 5.]);
         assert_eq!(data.train.batch(&[1]).targets, [4, 5, 6]);
     }
 

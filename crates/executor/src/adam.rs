@@ -61,10 +61,7 @@ impl Slots {
         let scaled = |tensor: Any, factor: f64| Dispatch::float_mul_scalar(tensor, factor.into());
         let part = |tensor: &Any| prefix(tensor.clone(), &kept);
         let square = Dispatch::float_mul(gradient.clone(), gradient.clone());
-        let mean = Dispatch::float_add(
-            scaled(part(&self.mean), config.beta1),
-            scaled(gradient, 1.0 - config.beta1),
-        );
+        let mean = Dispatch::float_add(scaled(part(&self.mean), config.beta1), scaled(gradient, 1.0 - config.beta1));
         let square = Dispatch::float_add(scaled(part(&self.square), config.beta2), scaled(square, 1.0 - config.beta2));
         let bias1 = scaled(part(&self.bias1), config.beta1);
         let bias2 = scaled(part(&self.bias2), config.beta2);

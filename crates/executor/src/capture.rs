@@ -75,8 +75,9 @@ where
     Tensor<D, K>: Recorded,
 {
     let shape: Vec<usize> = std::iter::once(batch).chain(row.iter().copied()).collect();
-    let shape: [usize; D] =
-        shape.try_into().map_err(|_| Error::new("capture", format!("a sample of rank {}, expected {}", row.len(), D - 1)))?;
+    let shape: [usize; D] = shape
+        .try_into()
+        .map_err(|_| Error::new("capture", format!("a sample of rank {}, expected {}", row.len(), D - 1)))?;
     let device = Device::capture();
     let mut parameters = Err(Error::new("capture", "the pass was not run"));
     let captured = device.capture_scope(|scope| {

@@ -134,7 +134,9 @@ pub(crate) fn check_weights(elastic: &Elastic, weights: &Weights) -> Result<()> 
         let expected = node.facts[0].shape_at(1);
         match weights.get(&id) {
             Some(array) if array.shape() == expected => {}
-            Some(array) => return Err(Error::new(&node.name, format!("shape {:?}, expected {expected:?}", array.shape()))),
+            Some(array) => {
+                return Err(Error::new(&node.name, format!("shape {:?}, expected {expected:?}", array.shape())));
+            }
             None => return Err(Error::new(&node.name, "weights are missing")),
         }
     }

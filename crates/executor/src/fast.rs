@@ -90,6 +90,15 @@ mod flex {
         let (step, padding) = (op.stride, op.padding);
         let [rows, columns] = Key::reach(side, taps, step, padding);
         let shape = vec![batch, outputs, rows, columns];
-        run([x, w], b, shape, threads, |stride| Key::Conv2d { batch, inputs, outputs, side, taps, step, padding, stride })
+        run([x, w], b, shape, threads, |stride| Key::Conv2d {
+            batch,
+            inputs,
+            outputs,
+            side,
+            taps,
+            step,
+            padding,
+            stride,
+        })
     }
 }

@@ -95,7 +95,8 @@ impl Import<'_> {
         if self.values.contains_key(&id) {
             return Ok(());
         }
-        let data = self.small.captured.values.get(&id).ok_or_else(|| Error::new("capture", "a tensor without value"))?;
+        let data =
+            self.small.captured.values.get(&id).ok_or_else(|| Error::new("capture", "a tensor without value"))?;
         let dtype = if data.dtype().is_float() { DType::F32 } else { DType::I64 };
         let shape: Vec<usize> = data.shape().iter().copied().collect();
         let values = data.clone().convert::<f32>().try_into_vec::<f32>();
@@ -158,8 +159,12 @@ fn recorded(operation: &OperationIr) -> Result<Recorded<'_>> {
 
 fn base_operation(base: &Base) -> Option<Recorded<'_>> {
     Some(match base {
-        Base::Reshape(ir) => Recorded { op: Reshape { to: Vec::new() }.into(), inputs: vec![&ir.input], output: &ir.out },
-        Base::Permute(ir) => Recorded { op: Permute { order: ir.axes.clone() }.into(), inputs: vec![&ir.input], output: &ir.out },
+        Base::Reshape(ir) => {
+            Recorded { op: Reshape { to: Vec::new() }.into(), inputs: vec![&ir.input], output: &ir.out }
+        }
+        Base::Permute(ir) => {
+            Recorded { op: Permute { order: ir.axes.clone() }.into(), inputs: vec![&ir.input], output: &ir.out }
+        }
         Base::SwapDims(ir) => {
             let mut order: Vec<usize> = (0..ir.input.shape.len()).collect();
             order.swap(ir.dim1, ir.dim2);

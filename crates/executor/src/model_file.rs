@@ -1,11 +1,11 @@
 //! Weights, graph and training state in one safetensors file.
 use crate::error::{Error, Result};
 use crate::import::parameter_names;
+use half::f16;
 use safetensors::tensor::{Dtype, TensorView};
 use safetensors::{SafeTensors, serialize};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, HashMap};
-use std::io::Write;
 use std::path::Path;
 use supple_graph::{Array, Graph, Weights};
 
@@ -39,23 +39,6 @@ pub struct ModelFile {
 }
 
 impl ModelFile {
-    /// Writes the model to a temporary file beside `path`, then renames it.
-    ///
-    /// # Errors
-    /// When the file cannot be written; what stood at `path` is still there.
-    pub fn write(&self, path: &Path) -> Result<()> {
-        let bytes = self.to_bytes().map_err(|error| Error::file(path, error))?;
-        let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        let write = || -> std::io::Result<()> {
-            let mut file = tempfile::NamedTempFile::new_in(folder)?;
-            file.write_all(&bytes)?;
-            file.as_file().sync_all()?;
-            file.persist(path)?;
-            Ok(())
-        };
-        write().map_err(|error| Error::file(path, error))
-    }
-
     /// Reads a model.
     ///
     /// # Errors
@@ -75,17 +58,20 @@ impl ModelFile {
         format!("{:016x}", hash.0)
     }
 
-    fn to_bytes(&self) -> Result<Vec<u8>> {
+    /// The bytes of a file with this model, the weights in 16 bits where `half`.
+    ///
+    /// # Errors
+    /// When two tensors have one name.
+    pub fn to_bytes(&self, half: bool) -> Result<Vec<u8>> {
+        let dtype = if half { Dtype::F16 } else { Dtype::F32 };
         let named = self.weights.iter().map(|(&id, array)| (self.graph.node(id).name.clone(), array));
         let slots = self.slots.iter().map(|(name, array)| (name.clone(), array));
-        let raw: Vec<(String, Vec<usize>, Vec<u8>)> = named
-            .chain(slots)
-            .map(|(name, a)| (name, a.shape().to_vec(), a.data().iter().flat_map(|v| v.to_le_bytes()).collect()))
-            .collect();
+        let raw: Vec<(String, Vec<usize>, Vec<u8>)> =
+            named.chain(slots).map(|(name, a)| (name, a.shape().to_vec(), encode(a.data(), half))).collect();
         let wrong = |error: &dyn std::fmt::Display| Error::new("model", error);
         let views = raw
             .iter()
-            .map(|(name, shape, data)| Ok((name.clone(), TensorView::new(Dtype::F32, shape.clone(), data)?)))
+            .map(|(name, shape, data)| Ok((name.clone(), TensorView::new(dtype, shape.clone(), data)?)))
             .collect::<Result<Vec<_>, safetensors::SafeTensorError>>()
             .map_err(|error| wrong(&error))?;
         let about = serde_json::to_string(&self.about).map_err(|error| wrong(&error))?;
@@ -120,12 +106,21 @@ impl ModelFile {
     }
 }
 
-fn floats(name: &str, view: &TensorView<'_>) -> Result<Array> {
-    if view.dtype() != Dtype::F32 {
-        return Err(Error::new(name, format!("type {:?}, expected F32", view.dtype())));
+fn encode(values: &[f32], half: bool) -> Vec<u8> {
+    if half {
+        values.iter().flat_map(|&v| f16::from_f32(v).to_le_bytes()).collect()
+    } else {
+        values.iter().flat_map(|v| v.to_le_bytes()).collect()
     }
-    let words = view.data().chunks_exact(4);
-    let values = words.map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect();
+}
+
+fn floats(name: &str, view: &TensorView<'_>) -> Result<Array> {
+    let data = view.data();
+    let values = match view.dtype() {
+        Dtype::F32 => data.chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect(),
+        Dtype::F16 => data.chunks_exact(2).map(|b| f16::from_le_bytes([b[0], b[1]]).to_f32()).collect(),
+        other => return Err(Error::new(name, format!("type {other:?}, expected F32 or F16"))),
+    };
     Ok(Array::new(view.shape().to_vec(), values)?)
 }
 

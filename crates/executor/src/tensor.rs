@@ -25,7 +25,8 @@ pub(crate) fn download(tensor: Any) -> Result<Array> {
     let shape = lengths(&tensor);
     let flat = Dispatch::float_reshape(tensor, Shape::from(vec![shape.iter().product::<usize>()]));
     let data = Tensor::<1>::from_dispatch(flat).into_data();
-    let values = data.convert::<f32>().try_into_vec::<f32>().map_err(|error| Error::new("tensor", format!("{error:?}")))?;
+    let values =
+        data.convert::<f32>().try_into_vec::<f32>().map_err(|error| Error::new("tensor", format!("{error:?}")))?;
     Ok(Array::new(shape, values)?)
 }
 

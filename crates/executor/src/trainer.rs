@@ -139,9 +139,9 @@ impl Trainer {
         let inner = <Dispatch as AutodiffBackend>::inner(logits);
         let value = Tensor::<1>::from_dispatch(<Dispatch as AutodiffBackend>::inner(loss.clone())).into_scalar::<f32>();
         let found = <Dispatch as AutodiffBackend>::backward(loss);
-        let gradients = leaves.into_iter().filter_map(|(id, leaf)| {
-            <Dispatch as AutodiffBackend>::grad(&leaf, &found).map(|gradient| (id, gradient))
-        });
+        let gradients = leaves
+            .into_iter()
+            .filter_map(|(id, leaf)| <Dispatch as AutodiffBackend>::grad(&leaf, &found).map(|gradient| (id, gradient)));
         Ok(Pass { loss: f64::from(value), logits: inner, gradients: gradients.collect() })
     }
 
@@ -177,7 +177,8 @@ impl Trainer {
             let name = &self.elastic.graph().node(id).name;
             let read = |slot: &str| -> Result<Any> {
                 let array = slots.get(&format!("{name}#{slot}")).filter(|array| array.shape() == lengths(weight));
-                let array = array.ok_or_else(|| Error::new(name, format!("optimizer slot {slot} is missing or misshapen")))?;
+                let array =
+                    array.ok_or_else(|| Error::new(name, format!("optimizer slot {slot} is missing or misshapen")))?;
                 Ok(upload(array, DType::F32, device.as_dispatch()))
             };
             *memory = Slots::of([read(SLOTS[0])?, read(SLOTS[1])?, read(SLOTS[2])?, read(SLOTS[3])?]);

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 /// A dense array in row-major order. Whole numbers are stored as floats.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(try_from = "Stored", into = "Stored")]
 pub struct Array {
     shape: Vec<usize>,
     data: Vec<f32>,
@@ -17,7 +18,10 @@ impl Array {
     pub fn new(shape: Vec<usize>, data: Vec<f32>) -> Result<Self> {
         let elements: usize = shape.iter().product();
         if elements != data.len() {
-            return Err(Error::new(format!("array {shape:?}"), format!("{} elements, expected {elements}", data.len())));
+            return Err(Error::new(
+                format!("array {shape:?}"),
+                format!("{} elements, expected {elements}", data.len()),
+            ));
         }
         Ok(Self { shape, data })
     }
@@ -83,7 +87,10 @@ impl Array {
     /// The array with every element outside the prefix set to zero.
     #[must_use]
     pub fn masked_to_prefix(&self, kept: &[usize]) -> Self {
-        Self::from_fn(&self.shape, |index| if index.iter().zip(kept).all(|(i, k)| i < k) { self.at(index) } else { 0.0 })
+        Self::from_fn(
+            &self.shape,
+            |index| if index.iter().zip(kept).all(|(i, k)| i < k) { self.at(index) } else { 0.0 },
+        )
     }
 
     /// Slices of `block` elements along `axis`, in the order given by `order` (a permutation of the blocks).
@@ -120,5 +127,39 @@ pub fn each_index(shape: &[usize], mut f: impl FnMut(&[usize])) {
         let Some(axis) = (0..shape.len()).rev().find(|&a| index[a] + 1 < shape[a]) else { return };
         index[axis] += 1;
         index[axis + 1..].fill(0);
+    }
+}
+
+/// An array as it is stored, its length unchecked.
+#[derive(Serialize, Deserialize)]
+struct Stored {
+    shape: Vec<usize>,
+    data: Vec<Number>,
+}
+
+/// A number as it is stored: JSON has none that are infinite.
+#[derive(Serialize, Deserialize)]
+#[serde(untagged)]
+enum Number {
+    Finite(f32),
+    Text(String),
+}
+
+impl From<Array> for Stored {
+    fn from(array: Array) -> Self {
+        let number = |v: f32| if v.is_finite() { Number::Finite(v) } else { Number::Text(v.to_string()) };
+        Self { shape: array.shape, data: array.data.into_iter().map(number).collect() }
+    }
+}
+
+impl TryFrom<Stored> for Array {
+    type Error = Error;
+
+    fn try_from(stored: Stored) -> Result<Self> {
+        let number = |number| match number {
+            Number::Finite(v) => Ok(v),
+            Number::Text(text) => text.parse().map_err(|_| Error::new("array", format!("`{text}` is not a number"))),
+        };
+        Self::new(stored.shape, stored.data.into_iter().map(number).collect::<Result<_>>()?)
     }
 }

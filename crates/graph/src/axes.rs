@@ -30,7 +30,7 @@ pub type Factors = Vec<Letter>;
 /// The axes of an operator's operands, in the notation of einsum: `"bmk,kn->bmn"`.
 ///
 /// A capital letter is [`Role::Bound`]; `1` is an axis of length one that is broadcast; letters in parentheses are factors of one axis,
-/// outermost first, so that flattening is `"bchw->b(chw)"`. `?` promises nothing about any axis.
+/// outermost first, so that flattening is `"bchw->b(chw)"`. An operand without axes is `()`. `?` promises nothing about any axis.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Axes {
@@ -112,7 +112,7 @@ fn print_operand(operand: &[Factors]) -> String {
         [one] => one.to_string(),
         many => format!("({})", many.iter().map(Letter::to_string).collect::<String>()),
     };
-    operand.iter().map(axis).collect()
+    if operand.is_empty() { "()".to_owned() } else { operand.iter().map(axis).collect() }
 }
 
 impl fmt::Display for Axes {
@@ -127,6 +127,11 @@ impl fmt::Display for Axes {
 
 fn parse_operand(text: &str) -> Result<Vec<Factors>> {
     let wrong = |what: &str| Error::new(format!("axes `{text}`"), what);
+    match text {
+        "()" => return Ok(Vec::new()),
+        "" => return Err(wrong("expected an axis")),
+        _ => {}
+    }
     let mut axes: Vec<Factors> = Vec::new();
     let mut open: Option<Factors> = None;
     for c in text.chars() {
@@ -155,7 +160,8 @@ impl FromStr for Axes {
         let Some((inputs, outputs)) = text.split_once("->") else {
             return Err(Error::new(format!("axes `{text}`"), "expected `->`"));
         };
-        let side = |text: &str| text.split(',').map(parse_operand).collect::<Result<Vec<_>>>();
+        let operands = |text: &str| text.split(',').map(parse_operand).collect::<Result<Vec<_>>>();
+        let side = |text: &str| if text.is_empty() { Ok(Vec::new()) } else { operands(text) };
         Ok(Self::new(side(inputs)?, side(outputs)?))
     }
 }

@@ -53,7 +53,8 @@ pub struct Graph {
 
 impl PartialEq for Graph {
     fn eq(&self, other: &Self) -> bool {
-        let same_nodes = || self.ids().all(|id| self.node(id) == other.node(id) && self.inputs_of(id) == other.inputs_of(id));
+        let same_nodes =
+            || self.ids().all(|id| self.node(id) == other.node(id) && self.inputs_of(id) == other.inputs_of(id));
         self.name == other.name && self.outputs == other.outputs && self.len() == other.len() && same_nodes()
     }
 }
@@ -200,7 +201,10 @@ impl Graph {
             }
             let inputs = self.inputs_of(id);
             if let Some(late) = inputs.iter().find(|value| value.node >= id) {
-                return Err(Error::new(&node.name, format!("reads node {}, which does not stand before it", late.node.0)));
+                return Err(Error::new(
+                    &node.name,
+                    format!("reads node {}, which does not stand before it", late.node.0),
+                ));
             }
             let facts = inputs.iter().map(|&value| self.fact(value)).collect::<Result<Vec<_>>>()?;
             if node.op.infer(&facts).map_err(|error| error.at(&node.name))? != node.facts {
@@ -269,8 +273,7 @@ impl Graph {
                 }
                 Op::Parameter(_) => vec![weights.get(&id).ok_or_else(missing)?.clone()],
                 op => {
-                    let operands: Vec<&Array> =
-                        self.inputs_of(id).iter().map(|v| &values[v.node.0][v.slot]).collect();
+                    let operands: Vec<&Array> = self.inputs_of(id).iter().map(|v| &values[v.node.0][v.slot]).collect();
                     op.eval(&operands).map_err(|error| error.at(&node.name))?
                 }
             };

@@ -44,8 +44,12 @@ fn reference(key: &Key, x: &[f32], w: &[f32], b: Option<&[f32]>) -> Vec<f32> {
 }
 
 fn linear() -> impl Strategy<Value = Key> {
-    (0usize..9, 1usize..40, 0usize..40, 0usize..9)
-        .prop_map(|(rows, inputs, outputs, more)| Key::Linear { rows, inputs, outputs, stride: outputs + more })
+    (0usize..9, 1usize..40, 0usize..40, 0usize..9).prop_map(|(rows, inputs, outputs, more)| Key::Linear {
+        rows,
+        inputs,
+        outputs,
+        stride: outputs + more,
+    })
 }
 
 fn conv2d() -> impl Strategy<Value = Key> {

@@ -1,1 +1,44 @@
-fn main() {}
+//! The program `supple`.
+use clap::Parser;
+use std::process::ExitCode;
+use supple::commands::{self, End};
+use supple::options::{Command, Options};
+use supple::stop;
+
+fn main() -> ExitCode {
+    let options = match Options::try_parse() {
+        Ok(options) => options,
+        Err(error) => {
+            let code = if error.use_stderr() { 2 } else { 0 };
+            let _ = error.print();
+            return ExitCode::from(code);
+        }
+    };
+    env_logger::Builder::from_env(env_logger::Env::new().filter_or("SUPPLE_LOG", "warn")).init();
+    match stop::install().map_err(anyhow::Error::from).and_then(|()| run(&options.command)) {
+        Ok(End::Done) => ExitCode::SUCCESS,
+        Ok(End::DemandNotKept) => ExitCode::from(1),
+        Ok(End::Interrupted) => ExitCode::from(130),
+        Err(error) => {
+            eprintln!("error: {}", format!("{error:#}").replace('\n', " "));
+            ExitCode::from(2)
+        }
+    }
+}
+
+/// Requests are served on this thread alone, so that the share of this thread is the share of the work; training uses every core.
+fn run(command: &Command) -> anyhow::Result<End> {
+    if !matches!(command, Command::Train(_)) {
+        rayon::ThreadPoolBuilder::new().num_threads(1).use_current_thread().build_global()?;
+    }
+    match command {
+        Command::Demo(options) => commands::demo::run(options),
+        Command::Train(options) => commands::train::run(options),
+        Command::Profile(options) => commands::profile::run(options),
+        Command::Ladder(options) => commands::ladder::run(options),
+        Command::Serve(options) => commands::serve::run(options),
+        Command::Simulate(options) => commands::simulate::run(options),
+        Command::Analyze(options) => commands::analyze::run(options),
+        Command::Bench(options) => commands::bench::run(&options.what),
+    }
+}

@@ -33,6 +33,8 @@
 //! });
 //! ```
 mod budgets;
+mod elastic;
+mod graphs;
 mod ladders;
 mod laws;
 mod menus;
@@ -40,6 +42,8 @@ mod observations;
 mod traces;
 
 pub use budgets::{budgets, menus_with_budgets};
+pub use elastic::{ElasticCase, check_elastic, elastic_cases, elastic_cases_of};
+pub use graphs::graphs;
 pub use ladders::ladders;
 pub use laws::{PolicyLaws, check_forecast, check_policy, check_solver, least_loss};
 pub use menus::menus;

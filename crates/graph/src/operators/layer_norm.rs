@@ -22,8 +22,10 @@ impl Operator for LayerNorm {
     }
 
     fn infer(&self, inputs: &[&Fact]) -> Result<Vec<Fact>> {
-        let [x, gamma, ..] = inputs else { return Err(Error::new("layer_norm", "expected 2 or 3 inputs")) };
-        ensure(gamma.shape[..] == x.shape[x.rank() - 1..], "layer_norm", || format!("{gamma} does not fit {x}"))?;
+        ensure((2..=3).contains(&inputs.len()), "layer_norm", || format!("{} inputs, expected 2 or 3", inputs.len()))?;
+        let (x, weights) = (inputs[0], &inputs[1..]);
+        let fits = |weight: &&Fact| x.rank() >= 1 && weight.shape[..] == x.shape[x.rank() - 1..];
+        ensure(weights.iter().all(fits), "layer_norm", || format!("weights do not fit {x}"))?;
         Ok(vec![(*x).clone()])
     }
 

@@ -5,10 +5,10 @@
 //! solving integer programming problems", Management Science 27 (1981).
 use super::{Item, Knapsack, Pick, ROUNDING, Scaled, dot};
 
-const SWEEPS: usize = 6;
+const SWEEPS: usize = 12;
 const HALVINGS: usize = 30;
 const ROUNDS: usize = 96;
-const FIRST_STEP: f64 = 0.05;
+const FIRST_STEP: f64 = 0.5;
 
 /// The weights of a relaxation.
 #[derive(Clone, Copy, Debug)]

@@ -6,12 +6,12 @@ use crate::solver::{Answer, Proof, Shortfall, Solver};
 
 /// Takes at each site the offer that is best at shadow prices of the scarce resources (the corner of the convex hull
 /// where a single resource would end the walk), steps down the best slopes of price saved per loss added while over the
-/// budget, and then up again while something fits.
+/// budget, up again while something fits, and then exchanges an offer at one site for one at another.
 ///
 /// The proof is the bound of the Lagrangian relaxation, the one of the linear relaxation for a single resource. When
-/// the walk finds nothing, feasibility is searched exactly, which may take long for menus at the very edge of several
-/// budgets. Offers whose price or loss is not finite are never taken; a site without another offer, and a budget that
-/// is NaN, leave nothing that fits.
+/// the walk finds nothing, feasibility is searched exactly: at the very edge of several budgets that may take seconds.
+/// Offers whose price or loss is not finite are never taken; a site without another offer, and a budget that is NaN,
+/// leave nothing that fits: everything is missing.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Greedy;
 

@@ -1,0 +1,173 @@
+//! The commands, one file each, and what they share.
+pub mod analyze;
+pub mod bench;
+pub mod demo;
+pub mod ladder;
+pub mod profile;
+pub mod serve;
+pub mod simulate;
+pub mod train;
+pub mod train_scenario;
+
+use crate::model::Model;
+use crate::options::{Common, Play, Source};
+use anyhow::{Context, Result, bail};
+use comfy_table::{CellAlignment, Table, presets};
+use serde::de::DeserializeOwned;
+use std::path::Path;
+use supple_executor::Backend;
+use supple_models::{Data, ModelName};
+use supple_sim::{Report, Scenario, Trace, write_atomically};
+use supple_strategy::{Ladder, Policy, policies};
+
+/// How a command ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    /// It did what was asked.
+    Done,
+    /// It ran, but a demand was not kept.
+    DemandNotKept,
+    /// The user stopped it.
+    Interrupted,
+}
+
+/// The scenarios that Supple ships.
+const SCENARIOS: [(&str, &str); 4] = [
+    ("demo", include_str!("../../../sim/scenarios/demo.toml")),
+    ("co-tenant", include_str!("../../../sim/scenarios/co-tenant.toml")),
+    ("night", include_str!("../../../sim/scenarios/night.toml")),
+    ("training", include_str!("../../../sim/scenarios/training.toml")),
+];
+
+/// The policies that are compared when none is asked for.
+const COMPARED: [&str; 2] = ["hold", "kalman"];
+
+impl Common {
+    /// The backend asked for, or the preferred one.
+    pub(crate) fn backend(&self) -> Result<Backend> {
+        Ok(match &self.backend {
+            Some(name) => name.parse()?,
+            None => Backend::preferred()?,
+        })
+    }
+}
+
+impl Source {
+    /// The trained model; a built-in name stands for the one that Supple ships.
+    pub(crate) fn model(&self) -> Result<Model> {
+        match self.model.parse::<ModelName>() {
+            Ok(ModelName::Cnn) => Model::demo(),
+            Ok(name) => bail!("model: no weights are shipped for `{name}`; train it and give the file"),
+            Err(_) if Path::new(&self.model).exists() => Model::read(Path::new(&self.model)),
+            Err(error) => bail!("{error}, nor is there such a file"),
+        }
+    }
+
+    /// The data that a model was trained on, from the same seed.
+    pub(crate) fn data(&self, model: &Model) -> Result<Data> {
+        let data = supple_models::load(model.name()?, self.data.as_deref(), model.about().seed)?;
+        if data.name != model.about().data {
+            bail!("data: {} was trained on {}, found {}", self.model, model.about().data, data.name);
+        }
+        Ok(data)
+    }
+}
+
+impl Play {
+    /// The scenario with its trace.
+    pub(crate) fn scenario(&self) -> Result<(Scenario, Trace)> {
+        read_scenario(&self.scenario, self.traces.as_deref(), self.seed)
+    }
+
+    /// The names of the policies to compare.
+    pub(crate) fn policies(&self) -> Vec<String> {
+        names_or_compared(&self.policy)
+    }
+
+    /// Writes the report where one is wanted.
+    pub(crate) fn write(&self, report: &Report, trace: &Trace) -> Result<()> {
+        if let Some(folder) = &self.report {
+            report.write(folder, trace)?;
+            eprintln!("report: {}", folder.join("report.html").display());
+        }
+        Ok(())
+    }
+}
+
+pub(crate) fn names_or_compared(names: &[String]) -> Vec<String> {
+    if names.is_empty() { COMPARED.map(str::to_owned).to_vec() } else { names.to_vec() }
+}
+
+/// A scenario by its name or file, and its trace.
+pub(crate) fn read_scenario(name: &str, traces: Option<&Path>, seed: Option<u64>) -> Result<(Scenario, Trace)> {
+    let mut scenario = match SCENARIOS.iter().find(|(known, _)| *known == name) {
+        Some((known, text)) if !Path::new(name).exists() => Scenario::parse(text, known)?,
+        _ => Scenario::read(Path::new(name))?,
+    };
+    if let Some(seed) = seed {
+        scenario.seed = seed;
+    }
+    let trace = scenario.trace(traces)?;
+    Ok((scenario, trace))
+}
+
+/// A fresh policy for a scenario.
+pub(crate) fn policy(name: &str, scenario: &Scenario, ladder: &Ladder) -> Result<Box<dyn Policy>> {
+    Ok(policies::by_name(name, &scenario.policy, &scenario.demand(ladder))?)
+}
+
+/// Whether every guided run kept the scenario's demand; dense `hold` is there to be compared with, and counts only when it runs alone.
+pub(crate) fn demand_kept(report: &Report, scenario: &Scenario) -> End {
+    let Some(ceiling) = scenario.demand.miss_ceiling else { return End::Done };
+    let guided = report.runs.iter().filter(|run| run.policy != "hold").count();
+    let judged = report.runs.iter().filter(|run| guided == 0 || run.policy != "hold");
+    let kept = judged.into_iter().all(|run| run.miss_rate <= ceiling);
+    if kept { End::Done } else { End::DemandNotKept }
+}
+
+/// Reads a value from a JSON file.
+pub(crate) fn read_json<T: DeserializeOwned>(path: &Path) -> Result<T> {
+    let text = std::fs::read_to_string(path).with_context(|| path.display().to_string())?;
+    serde_json::from_str(&text).with_context(|| path.display().to_string())
+}
+
+/// Writes a value to a JSON file, whole or not at all.
+pub(crate) fn write_json(path: &Path, value: &impl serde::Serialize) -> Result<()> {
+    let mut text = serde_json::to_string_pretty(value)?;
+    text.push('\n');
+    Ok(write_atomically(path, text.as_bytes())?)
+}
+
+/// Reads a ladder and checks it.
+pub(crate) fn read_ladder(path: &Path) -> Result<Ladder> {
+    let ladder: Ladder = read_json(path)?;
+    ladder.check().with_context(|| path.display().to_string())?;
+    Ok(ladder)
+}
+
+/// A plain table with its numbers to the right.
+pub(crate) fn table(head: &[&str], rows: impl IntoIterator<Item = Vec<String>>) -> Table {
+    let mut table = Table::new();
+    table.load_preset(presets::NOTHING).set_header(head.to_vec());
+    rows.into_iter().for_each(|row| drop(table.add_row(row)));
+    for column in table.column_iter_mut().skip(1) {
+        column.set_cell_alignment(CellAlignment::Right);
+    }
+    table
+}
+
+/// The rungs of a ladder as a table.
+pub(crate) fn ladder_table(ladder: &Ladder) -> Table {
+    let dense = ladder.rungs()[0].cost.seconds;
+    let rows = ladder.rungs().iter().enumerate().map(|(i, rung)| {
+        let densities: Vec<String> = rung.setting.choices().iter().map(|c| c.density.to_string()).collect();
+        vec![
+            i.to_string(),
+            format!("{:.3}", 1e3 * rung.cost.seconds),
+            format!("{:.2}x", dense / rung.cost.seconds),
+            format!("{:.2}", 100.0 * rung.quality),
+            densities.join(" "),
+        ]
+    });
+    table(&["rung", "ms", "speed-up", "accuracy %", "densities (per mille)"], rows)
+}

@@ -1,0 +1,121 @@
+//! `supple bench`
+use super::{End, table};
+use crate::ladders::DENSITIES;
+use crate::model::Model;
+use crate::options::{BenchCommand, Common, Source};
+use crate::{allocations, samples};
+use anyhow::{Context, Result};
+use std::hint::black_box;
+use std::time::Instant;
+use supple_executor::{Backend, measure};
+use supple_graph::{Density, Phase, Setting};
+use supple_strategy::policies::{self, PolicyOptions};
+use supple_strategy::{Amounts, Completion, Demand, Ladder, Nanos, Observation, Rung, Spread, Stamp};
+
+/// Switches and decisions measured.
+const TURNS: u32 = 200_000;
+
+/// Runs of each density.
+const ROUNDS: usize = 60;
+
+/// Runs a benchmark.
+///
+/// # Errors
+/// When the model cannot be read.
+pub fn run(what: &BenchCommand) -> Result<End> {
+    match what {
+        BenchCommand::Switch { json } => switch(*json),
+        BenchCommand::Density { source, batch, common } => density(source, *batch, common),
+    }
+}
+
+/// Eight rungs of the shipped model, with made-up times: what a decision costs does not depend on them.
+fn rungs(model: &Model) -> Result<Ladder> {
+    let rung = |(i, density): (usize, Density)| {
+        let seconds = 1e-3 * density.fraction();
+        Ok(Rung {
+            setting: model.elastic().analysis().uniform(density),
+            cost: Amounts::of_seconds(seconds),
+            service: Spread::of(vec![seconds])?,
+            quality: 0.97 - 0.01 * i as f64,
+        })
+    };
+    let rungs = DENSITIES.into_iter().filter_map(Density::new).enumerate().map(rung).collect::<Result<_>>()?;
+    Ok(Ladder::new(Stamp::default(), rungs)?)
+}
+
+fn switch(json: bool) -> Result<End> {
+    let model = Model::demo()?;
+    let ladder = rungs(&model)?;
+    let mut executor = model.executor(Backend::preferred()?)?;
+    ladder.rungs().iter().try_for_each(|rung| executor.prepare(&rung.setting))?;
+    let before = allocations();
+    let start = Instant::now();
+    for turn in 0..TURNS {
+        let rung = turn as usize * 5 % ladder.rungs().len();
+        executor.apply(black_box(&ladder.rungs()[rung].setting))?;
+    }
+    let switch_ns = start.elapsed().as_nanos() as f64 / f64::from(TURNS);
+    let mut policy = policies::by_name("kalman", &PolicyOptions::default(), &Demand::default())?;
+    let start = Instant::now();
+    for turn in 0..TURNS {
+        black_box(policy.decide(black_box(&observation(turn)), &ladder));
+    }
+    let decision_ns = start.elapsed().as_nanos() as f64 / f64::from(TURNS);
+    let allocations = allocations() - before;
+    if json {
+        let figures =
+            serde_json::json!({ "switch_ns": switch_ns, "decision_ns": decision_ns, "allocations": allocations });
+        println!("{figures}");
+    } else {
+        let row = vec![format!("{switch_ns:.1}"), format!("{decision_ns:.1}"), allocations.to_string()];
+        println!("{}", table(&["switch ns", "decision ns", "allocations"], [row]));
+    }
+    Ok(End::Done)
+}
+
+/// A moving slow-down and a changing queue.
+fn observation(turn: u32) -> Observation {
+    let rung = turn as usize % DENSITIES.len();
+    let took = Nanos(u64::from(400_000 + turn % 7 * 300_000));
+    Observation {
+        now: Nanos(u64::from(turn) * 1_000_000),
+        remaining: Nanos(u64::from(500_000 + turn % 11 * 250_000)),
+        queued: turn as usize % 3,
+        remaining_of_last: Nanos(4_000_000),
+        finished: Some(Completion { rung, took }),
+    }
+}
+
+fn density(source: &Source, batch: usize, common: &Common) -> Result<End> {
+    let model = source.model()?;
+    let data = source.data(&model)?;
+    let mut executor = model.executor(common.backend()?)?.with_threads(usize::from(source.threads));
+    let batches = samples::fresh(&data.held_out, batch);
+    let input = &batches.first().context("held-out data: expected at least one row")?.input;
+    let analysis = model.elastic().analysis();
+    let settings: Vec<Setting> = DENSITIES.into_iter().filter_map(Density::new).map(|d| analysis.uniform(d)).collect();
+    settings.iter().try_for_each(|setting| executor.prepare(setting))?;
+    let times = measure::service_times(&mut executor, &settings, input, ROUNDS)?;
+    let times = times.into_iter().map(|times| Ok(Spread::of(times)?.median())).collect::<Result<Vec<f64>>>()?;
+    let mut rows = Vec::new();
+    for ((density, setting), seconds) in DENSITIES.iter().zip(&settings).zip(&times) {
+        let work = model.elastic().shrink(setting)?.work(batch, Phase::Forward);
+        let (speed_up, gflops) = (times[0] / seconds, work.flops / seconds / 1e9);
+        if common.json {
+            let line = serde_json::json!({ "density": density, "batch": batch, "threads": source.threads,
+                "forward_ms": 1e3 * seconds, "speed_up": speed_up, "gflops": gflops });
+            println!("{line}");
+        }
+        rows.push(vec![
+            density.to_string(),
+            format!("{:.3}", 1e3 * seconds),
+            format!("{speed_up:.2}x"),
+            format!("{gflops:.1}"),
+        ]);
+    }
+    if !common.json {
+        println!("{}", table(&["density", "p50 ms", "speed-up", "GFLOP/s"], rows));
+    }
+    Ok(End::Done)
+}

@@ -1,0 +1,48 @@
+//! `supple simulate`
+use super::{End, demand_kept, policy, read_ladder};
+use crate::options::Simulate;
+use anyhow::Result;
+use supple_sim::{Report, Run, Scenario, Trace, simulate, simulate_training};
+use supple_strategy::Ladder;
+
+/// Simulates a scenario once a policy.
+///
+/// # Errors
+/// When the scenario, its trace or the ladder cannot be read, or the report not be written.
+pub fn run(options: &Simulate) -> Result<End> {
+    let (scenario, trace) = options.play.scenario()?;
+    let ladder = read_ladder(&options.ladder)?;
+    let names = options.play.policies();
+    let report = if scenario.training.is_some() {
+        let mut runs = Vec::new();
+        for name in &names {
+            let mut policy = policy(name, &scenario, &ladder)?;
+            runs.push(simulate_training(&scenario, &ladder, &trace, policy.as_mut(), name)?);
+        }
+        Report::new(&scenario, Vec::new()).with_training(runs)
+    } else {
+        Report::new(&scenario, runs(&scenario, &trace, &ladder, &names)?)
+    };
+    print(&report, options.json)?;
+    options.play.write(&report, &trace)?;
+    Ok(demand_kept(&report, &scenario))
+}
+
+/// One simulated run a policy.
+pub(crate) fn runs(scenario: &Scenario, trace: &Trace, ladder: &Ladder, names: &[String]) -> Result<Vec<Run>> {
+    let run = |name: &String| {
+        let mut policy = policy(name, scenario, ladder)?;
+        Ok(simulate(scenario, ladder, trace, policy.as_mut(), name)?)
+    };
+    names.iter().map(run).collect()
+}
+
+/// Prints a report to standard output.
+pub(crate) fn print(report: &Report, json: bool) -> Result<()> {
+    if json {
+        print!("{}", report.json()?);
+    } else {
+        print!("{}", report.table());
+    }
+    Ok(())
+}

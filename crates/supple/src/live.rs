@@ -1,0 +1,191 @@
+//! The executor as a plant, under a CPU share that really moves.
+use crate::machine::Tid;
+use crate::stop;
+use crate::throttle::{Player, Throttle};
+use anyhow::{Context, Result};
+use std::time::{Duration, Instant};
+use supple_executor::{Batch, Executor, Score, Trainer};
+use supple_graph::Setting;
+use supple_sim::{PlantName, Run, Scenario, Trace, TrainingRun};
+use supple_strategy::drive::{serve, train};
+use supple_strategy::{Job, Ladder, Nanos, Outcome, Plant, Policy};
+
+/// What runs a piece of work: an executor or a trainer.
+trait Engine {
+    fn apply(&mut self, setting: &Setting) -> Result<()>;
+    fn run(&mut self, job: Job) -> Result<Score>;
+}
+
+/// An engine with a real clock.
+struct LivePlant<E> {
+    engine: E,
+    origin: Instant,
+    end: Option<Nanos>,
+}
+
+impl<E: Engine> Plant for LivePlant<E> {
+    type Error = anyhow::Error;
+
+    fn now(&mut self) -> Nanos {
+        Nanos(self.origin.elapsed().as_nanos() as u64)
+    }
+
+    fn wait(&mut self, when: Nanos) -> Result<()> {
+        while !stop::asked() {
+            let left = when.since(self.now());
+            if left == Nanos::ZERO {
+                break;
+            }
+            std::thread::sleep(Duration::from_nanos(left.0).min(Duration::from_millis(100)));
+        }
+        Ok(())
+    }
+
+    fn apply(&mut self, setting: &Setting) -> Result<()> {
+        self.engine.apply(setting)
+    }
+
+    fn run(&mut self, job: Job) -> Result<Outcome> {
+        let score = self.engine.run(job)?;
+        Ok(Outcome { right: score.right, of: score.of })
+    }
+
+    fn stopped(&self) -> bool {
+        stop::asked() || self.end.is_some_and(|end| self.origin.elapsed().as_nanos() as u64 >= end.0)
+    }
+}
+
+/// Answers requests, each about the next batch of fresh rows.
+struct Server<'a> {
+    executor: &'a mut Executor,
+    batches: &'a [Batch],
+}
+
+impl Engine for Server<'_> {
+    fn apply(&mut self, setting: &Setting) -> Result<()> {
+        Ok(self.executor.apply(setting)?)
+    }
+
+    fn run(&mut self, job: Job) -> Result<Score> {
+        let (Job::Request(i) | Job::Step(i)) = job;
+        let batch = &self.batches[i % self.batches.len()];
+        Ok(batch.score(&self.executor.run(&batch.input)?))
+    }
+}
+
+/// Makes training steps at one setting each.
+struct Learner<'a, F> {
+    trainer: &'a mut Trainer,
+    batch: F,
+    setting: Setting,
+}
+
+impl<F: FnMut(usize) -> Batch> Engine for Learner<'_, F> {
+    fn apply(&mut self, setting: &Setting) -> Result<()> {
+        self.setting = setting.clone();
+        Ok(())
+    }
+
+    fn run(&mut self, job: Job) -> Result<Score> {
+        let (Job::Request(i) | Job::Step(i)) = job;
+        self.trainer.step(&(self.batch)(i), std::slice::from_ref(&self.setting))?;
+        Ok(Score::default())
+    }
+}
+
+/// What was done to the machine during a live run.
+#[derive(Clone, Debug)]
+pub struct Replay {
+    /// How the share was applied.
+    pub mechanism: String,
+    /// By how much the latest change came too late.
+    pub worst_lateness: Duration,
+}
+
+/// The changes of a trace until `length`, as spans from its start.
+fn changes(trace: &Trace, length: Nanos) -> Vec<(Duration, f64)> {
+    let mut changes = vec![(Duration::ZERO, trace.at(Nanos::ZERO))];
+    let mut at = Nanos::ZERO;
+    while let Some(next) = trace.next_change(at).filter(|next| *next <= length) {
+        changes.push((Duration::from_nanos(next.0), trace.at(next)));
+        at = next;
+    }
+    changes
+}
+
+/// Runs `drive` on a plant while the trace's share is applied to the threads that compute.
+fn under_trace<E: Engine, T>(
+    engine: E,
+    scenario: &Scenario,
+    trace: &Trace,
+    length: Nanos,
+    workers: &[Tid],
+    drive: impl FnOnce(&mut LivePlant<E>) -> Result<T>,
+) -> Result<(T, Replay)> {
+    let period = Duration::from_secs_f64(scenario.device.period_ms / 1e3);
+    let throttle = Throttle::open(workers, period).context("applying the CPU share")?;
+    let mechanism = throttle.describe();
+    log::info!("{mechanism}");
+    let origin = Instant::now();
+    let player = Player::start(throttle, changes(trace, length), origin)?;
+    let mut plant = LivePlant { engine, origin, end: trace.stops_at() };
+    let made = drive(&mut plant);
+    let played = player.stop()?;
+    let worst_lateness = played.worst_lateness();
+    if let Some(failure) = &played.failure {
+        log::warn!("the CPU share could not be applied throughout: {failure}");
+    }
+    drop(played);
+    Ok((made?, Replay { mechanism, worst_lateness }))
+}
+
+/// Serves the scenario's requests live, on this thread; the share is applied to it.
+///
+/// # Errors
+/// When the share cannot be applied or a request cannot be run.
+pub fn serve_live(
+    executor: &mut Executor,
+    ladder: &Ladder,
+    batches: &[Batch],
+    scenario: &Scenario,
+    trace: &Trace,
+    policy: (&str, &mut dyn Policy),
+) -> Result<(Run, Replay)> {
+    let mut requests = scenario.requests(ladder)?;
+    requests.retain(|request| trace.stops_at().is_none_or(|end| request.arrival < end));
+    for rung in ladder.rungs() {
+        executor.prepare(&rung.setting)?;
+        executor.apply(&rung.setting)?;
+        executor.run(&batches[0].input)?;
+    }
+    let length = scenario.duration() + scenario.duration();
+    let server = Server { executor, batches };
+    let (name, policy) = policy;
+    let (records, replay) = under_trace(server, scenario, trace, length, &[Tid::current()], |plant| {
+        serve(plant, &requests, ladder, policy)
+    })?;
+    Ok((Run::of(name, PlantName::Live, requests.len(), &records, ladder), replay))
+}
+
+/// Makes the scenario's training steps live; the share is applied to `workers`.
+///
+/// # Errors
+/// When the scenario has no training, the share cannot be applied or a step fails.
+pub fn train_live(
+    trainer: &mut Trainer,
+    ladder: &Ladder,
+    batch: impl FnMut(usize) -> Batch,
+    scenario: &Scenario,
+    trace: &Trace,
+    workers: &[Tid],
+    policy: (&str, &mut dyn Policy),
+) -> Result<(TrainingRun, Replay)> {
+    let training = scenario.training.as_ref().context("scenario: expected a table [training]")?;
+    let deadline = training.deadline(ladder.rungs()[0].service.median());
+    let learner = Learner { trainer, batch, setting: ladder.rungs()[0].setting.clone() };
+    let (name, policy) = policy;
+    let (records, replay) = under_trace(learner, scenario, trace, deadline, workers, |plant| {
+        train(plant, training.steps, deadline, ladder, policy)
+    })?;
+    Ok((TrainingRun::of(name, PlantName::Live, training.steps, deadline, &records, ladder), replay))
+}

@@ -1,0 +1,293 @@
+//! The laws of graphs, of axes, of kinds, and of the sparsifiability analysis.
+use proptest::collection::vec;
+use proptest::prelude::*;
+use proptest::sample::select;
+use supple_graph::axes::{Factors, Letter};
+use supple_graph::operators::{
+    Binary, BinaryFunction, Constant, Conv2d, Embedding, LayerNorm, Linear, Matmul, MaxPool2d, Permute, Reduce,
+    Reduction, Reshape, Scalar, Softmax, Unary, UnaryFunction,
+};
+use supple_graph::{
+    Array, Axes, DType, Density, Dim, Elastic, Fact, Graph, Kind, Op, Operator, Site, SparsityKind, Value, Verdict,
+};
+use supple_testkit::{check_elastic, elastic_cases, elastic_cases_of, graphs};
+
+fn letters() -> impl Strategy<Value = Letter> {
+    (select(('a'..='z').collect::<Vec<_>>()), any::<bool>()).prop_map(|(name, bound)| Letter { name, bound })
+}
+
+fn operands() -> impl Strategy<Value = Vec<Vec<Factors>>> {
+    vec(vec(vec(letters(), 0..4), 0..5), 0..4)
+}
+
+fn axes() -> impl Strategy<Value = Axes> {
+    prop_oneof![
+        1 => Just(Axes::opaque()),
+        9 => (operands(), operands()).prop_map(|(inputs, outputs)| Axes::new(inputs, outputs)),
+    ]
+}
+
+fn facts() -> impl Strategy<Value = Fact> {
+    let dims = prop_oneof![3 => (0usize..5).prop_map(Dim::Fixed), 1 => (1usize..3).prop_map(Dim::Batch)];
+    (select(vec![DType::F32, DType::I64]), vec(dims, 0..5)).prop_map(|(dtype, shape)| Fact { dtype, shape })
+}
+
+fn operators() -> impl Strategy<Value = Op> {
+    let small = || prop::array::uniform2(0usize..4);
+    prop_oneof![
+        Just(Linear {}.into()),
+        Just(Matmul {}.into()),
+        Just(Embedding {}.into()),
+        Just(LayerNorm { epsilon: 1e-5 }.into()),
+        Just(Unary { function: UnaryFunction::Relu }.into()),
+        Just(Binary { function: BinaryFunction::Div }.into()),
+        (any::<i32>(), any::<i32>()).prop_map(|(a, b)| Scalar { scale: a.into(), shift: b.into() }.into()),
+        (small(), small(), small()).prop_map(|(stride, padding, dilation)| Conv2d { stride, padding, dilation }.into()),
+        (small(), small()).prop_map(|(kernel, stride)| MaxPool2d { kernel, stride }.into()),
+        (0usize..5).prop_map(|axis| Softmax { axis }.into()),
+        (0usize..5).prop_map(|axis| Reduce { reduction: Reduction::Mean, axis }.into()),
+        vec(0usize..5, 0..5).prop_map(|order| Permute { order }.into()),
+        facts().prop_map(|fact| Reshape { to: fact.shape }.into()),
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn every_random_case_keeps_the_laws(case in elastic_cases()) {
+        prop_assert_eq!(check_elastic(&case), Ok(()));
+    }
+
+    #[test]
+    fn axes_survive_their_text(axes in axes()) {
+        let text = axes.to_string();
+        prop_assert_eq!(text.parse::<Axes>(), Ok(axes), "{}", text);
+    }
+
+    #[test]
+    fn text_that_is_read_is_printed_as_it_was(text in "[a-cA-C1(),>?-]{0,12}") {
+        if let Ok(axes) = text.parse::<Axes>() {
+            prop_assert_eq!(axes.to_string(), text);
+        }
+    }
+
+    #[test]
+    fn scalars_survive_json(scale in any::<f64>(), shift in any::<f64>()) {
+        prop_assume!(scale.is_finite() && shift.is_finite());
+        let mut graph = Graph::new("scalar");
+        let x = graph.input("x", Fact::fixed(&[1])).unwrap();
+        let y = graph.add("y", Scalar { scale, shift }, &[x]).unwrap();
+        graph.set_outputs(vec![y]);
+        prop_assert_eq!(Graph::from_json(&graph.to_json()), Ok(graph));
+    }
+
+    #[test]
+    fn constants_survive_json(value in vec(prop_oneof![any::<f32>(), Just(f32::INFINITY), Just(f32::NEG_INFINITY)], 4)) {
+        let mut graph = Graph::new("constant");
+        let value = Array::new(vec![2, 2], value).unwrap();
+        let y = graph.add("y", Constant { value, dtype: DType::F32 }, &[]).unwrap();
+        graph.set_outputs(vec![y]);
+        prop_assert_eq!(Graph::from_json(&graph.to_json()), Ok(graph));
+    }
+
+    #[test]
+    fn a_graph_cut_short_is_an_error(graph in graphs(), part in 0.0..1.0) {
+        let text = graph.to_json();
+        let cut = (part * text.len() as f64) as usize;
+        prop_assert!(Graph::from_json(&text[..cut]).is_err());
+    }
+
+    #[test]
+    fn no_inputs_make_inference_panic(op in operators(), inputs in vec(facts(), 0..4)) {
+        let facts: Vec<&Fact> = inputs.iter().collect();
+        if op.infer(&facts).is_ok() {
+            let axes = op.axes(&facts);
+            let ranks: Vec<usize> = axes.inputs().iter().map(Vec::len).collect();
+            let expected: Vec<usize> = inputs.iter().map(Fact::rank).collect();
+            prop_assert!(axes.is_opaque() || ranks == expected, "{} on {:?}", axes, inputs);
+        }
+    }
+
+    #[test]
+    fn masks_nest_and_are_never_empty(scores in vec(0.0..1.0, 1..40), densities in prop::array::uniform2(1..=1000u16)) {
+        let [a, b] = densities.map(|per_mille| Density::new(per_mille).unwrap());
+        for kind in Kind::ALL {
+            let (few, many) = (kind.mask(&scores, a.min(b)), kind.mask(&scores, a.max(b)));
+            prop_assert!(few.kept() >= 1 && kind.mask(&scores, Density::FULL).kept() == scores.len());
+            prop_assert!(few.0.iter().zip(&many.0).all(|(few, many)| *many || !few), "{:?} {:?}", few, many);
+        }
+    }
+}
+
+/// A graph written down by hand.
+struct Sketch(Graph);
+
+impl Sketch {
+    fn new(fact: Fact) -> (Self, Value) {
+        let mut graph = Graph::new("sketch");
+        let x = graph.input("x", fact).unwrap();
+        (Self(graph), x)
+    }
+
+    fn add(&mut self, name: &str, op: impl Into<Op>, inputs: &[Value]) -> Value {
+        self.0.add(name, op, inputs).unwrap()
+    }
+
+    fn weight(&mut self, name: &str, shape: &[usize]) -> Value {
+        self.0.parameter(name, Fact::fixed(shape)).unwrap()
+    }
+
+    fn linear(&mut self, name: &str, x: Value, outputs: usize) -> Value {
+        let inputs = self.0.fact(x).unwrap().shape.last().unwrap().count();
+        let w = self.weight(&format!("{name}.weight"), &[inputs, outputs]);
+        self.add(name, Linear {}, &[x, w])
+    }
+
+    fn elastic(mut self, output: Value) -> Elastic {
+        self.0.set_outputs(vec![output]);
+        Elastic::new(self.0).unwrap()
+    }
+}
+
+fn rows(width: usize) -> Fact {
+    Fact::f32([Dim::Batch(1), Dim::Fixed(width)])
+}
+
+fn named<'a>(sites: &'a [Site], name: &str) -> &'a Site {
+    sites.iter().find(|site| site.name == name).unwrap_or_else(|| panic!("no site {name} in {sites:?}"))
+}
+
+fn fixed_because(elastic: &Elastic, name: &str) -> String {
+    match &named(&elastic.analysis().fixed, name).verdict {
+        Verdict::NotSparsifiable(reason) | Verdict::Sparsifiable(reason) => reason.clone(),
+    }
+}
+
+fn names(sites: &[Site]) -> Vec<&str> {
+    sites.iter().map(|site| site.name.as_str()).collect()
+}
+
+#[test]
+fn a_constant_of_another_length_is_an_error() {
+    let mut graph = Graph::new("constant");
+    graph.add("y", Constant { value: Array::full(&[3], 0.5), dtype: DType::F32 }, &[]).unwrap();
+    let error = Graph::from_json(&graph.to_json().replace("[0.5,0.5,0.5]", "[0.5]")).unwrap_err().to_string();
+    assert!(error.contains("1 elements, expected 3"), "{error}");
+}
+
+#[test]
+fn hidden_neurons_are_sparsifiable_and_the_ends_are_not() {
+    let (mut sketch, x) = Sketch::new(rows(4));
+    let hidden = sketch.linear("hidden", x, 6);
+    let active = sketch.add("active", Unary { function: UnaryFunction::Relu }, &[hidden]);
+    let y = sketch.linear("out", active, 3);
+    let elastic = sketch.elastic(y);
+    assert_eq!(names(&elastic.analysis().sites), ["hidden.weight[1]"]);
+    assert_eq!((elastic.analysis().sites[0].units, elastic.analysis().sites[0].level.as_str()), (6, "neuron"));
+    assert_eq!(fixed_because(&elastic, "hidden.weight[0]"), "model input");
+    assert_eq!(fixed_because(&elastic, "out.weight[1]"), "model output");
+}
+
+#[test]
+fn a_norm_fixes_the_residual_stream() {
+    let (mut sketch, x) = Sketch::new(rows(4));
+    let stream = sketch.linear("in", x, 8);
+    let gamma = sketch.weight("gamma", &[8]);
+    let normal = sketch.add("norm", LayerNorm { epsilon: 1e-5 }, &[stream, gamma]);
+    let wide = sketch.linear("wide", normal, 5);
+    let narrow = sketch.linear("narrow", wide, 8);
+    let sum = sketch.add("sum", Binary { function: BinaryFunction::Add }, &[stream, narrow]);
+    let y = sketch.linear("out", sum, 3);
+    let elastic = sketch.elastic(y);
+    assert!(fixed_because(&elastic, "in.weight[1]").contains("normalises over the axis"));
+    assert_eq!(named(&elastic.analysis().fixed, "in.weight[1]").units, 8);
+    assert_eq!(names(&elastic.analysis().sites), ["wide.weight[1]"]);
+}
+
+#[test]
+fn a_residual_stream_without_a_norm_thins_out_as_one() {
+    let (mut sketch, x) = Sketch::new(rows(4));
+    let stream = sketch.linear("in", x, 8);
+    let through = sketch.linear("square", stream, 8);
+    let sum = sketch.add("sum", Binary { function: BinaryFunction::Add }, &[stream, through]);
+    let y = sketch.linear("out", sum, 3);
+    let elastic = sketch.elastic(y);
+    assert_eq!(names(&elastic.analysis().sites), ["in.weight[1]"]);
+    let square = elastic.graph().ids().find(|&id| elastic.graph().node(id).name == "square.weight").unwrap();
+    let axes = elastic.analysis().sites[0].members.iter().filter(|member| member.value.node == square).count();
+    assert_eq!(axes, 2);
+}
+
+#[test]
+fn a_softmax_fixes_its_axis() {
+    let (mut sketch, x) = Sketch::new(rows(4));
+    let hidden = sketch.linear("hidden", x, 6);
+    let soft = sketch.add("soft", Softmax { axis: 1 }, &[hidden]);
+    let y = sketch.linear("out", soft, 3);
+    let elastic = sketch.elastic(y);
+    assert!(fixed_because(&elastic, "hidden.weight[1]").contains("softmax over the axis"));
+}
+
+#[test]
+fn group_norm_thins_out_whole_groups() {
+    let (mut sketch, x) = Sketch::new(Fact::f32([Dim::Batch(1), Dim::Fixed(2), Dim::Fixed(3), Dim::Fixed(3)]));
+    let w = sketch.weight("conv.weight", &[12, 2, 1, 1]);
+    let maps = sketch.add("conv", Conv2d { stride: [1, 1], padding: [0, 0], dilation: [1, 1] }, &[x, w]);
+    let grouped = [Dim::Batch(1), Dim::Fixed(4), Dim::Fixed(27)];
+    let grouped = sketch.add("grouped", Reshape { to: grouped.to_vec() }, &[maps]);
+    let mean = sketch.add("mean", Reduce { reduction: Reduction::Mean, axis: 2 }, &[grouped]);
+    let centred = sketch.add("centred", Binary { function: BinaryFunction::Sub }, &[grouped, mean]);
+    let flat = sketch.add("flat", Reshape { to: vec![Dim::Batch(1), Dim::Fixed(108)] }, &[centred]);
+    let y = sketch.linear("out", flat, 3);
+    let elastic = sketch.elastic(y);
+    let site = named(&elastic.analysis().sites, "conv.weight[0]");
+    let block = |name: &str| {
+        let member = |m: &&supple_graph::Member| elastic.graph().node(m.value.node).name == name;
+        site.members.iter().find(member).unwrap().block
+    };
+    assert_eq!((site.units, site.level.as_str()), (4, "channel"));
+    assert_eq!((block("conv.weight"), block("conv"), block("grouped"), block("out.weight")), (3, 3, 1, 27));
+}
+
+/// Two heads of three features on four tokens.
+fn attention() -> Elastic {
+    let (mut sketch, x) = Sketch::new(Fact::f32([Dim::Batch(1), Dim::Fixed(4), Dim::Fixed(5)]));
+    let split = Reshape { to: vec![Dim::Batch(1), Dim::Fixed(4), Dim::Fixed(2), Dim::Fixed(3)] };
+    let [q, k, v] = [("q", vec![0, 2, 1, 3]), ("k", vec![0, 2, 3, 1]), ("v", vec![0, 2, 1, 3])].map(|(name, order)| {
+        let projected = sketch.linear(name, x, 6);
+        let heads = sketch.add(&format!("{name}.heads"), split.clone(), &[projected]);
+        sketch.add(&format!("{name}.order"), Permute { order }, &[heads])
+    });
+    let scores = sketch.add("scores", Matmul {}, &[q, k]);
+    let mask = Constant { value: Array::full(&[1, 1, 4, 4], -1.0), dtype: DType::F32 };
+    let mask = sketch.add("mask", mask, &[]);
+    let masked = sketch.add("masked", Binary { function: BinaryFunction::Add }, &[scores, mask]);
+    let soft = sketch.add("soft", Softmax { axis: 3 }, &[masked]);
+    let mixed = sketch.add("mixed", Matmul {}, &[soft, v]);
+    let mixed = sketch.add("back", Permute { order: vec![0, 2, 1, 3] }, &[mixed]);
+    let joined = [Dim::Batch(1), Dim::Fixed(4), Dim::Fixed(6)];
+    let joined = sketch.add("joined", Reshape { to: joined.to_vec() }, &[mixed]);
+    let y = sketch.linear("out", joined, 3);
+    sketch.elastic(y)
+}
+
+#[test]
+fn attention_thins_out_whole_heads() {
+    let elastic = attention();
+    assert_eq!(names(&elastic.analysis().sites), ["q.weight[1]"]);
+    let site = &elastic.analysis().sites[0];
+    assert_eq!((site.units, site.level.as_str(), site.kinds[0].name()), (2, "head", "head"));
+    let weights = elastic.graph().parameter_ids();
+    let blocks: Vec<usize> =
+        site.members.iter().filter(|m| weights.contains(&m.value.node)).map(|member| member.block).collect();
+    assert_eq!(blocks, [3; 4]);
+    assert!(!elastic.has_sparse_constants());
+}
+
+proptest! {
+    #[test]
+    fn a_graph_of_ones_own_is_checked_too(case in elastic_cases_of(attention())) {
+        prop_assert_eq!(check_elastic(&case), Ok(()));
+    }
+}
