@@ -39,9 +39,9 @@ const BAR_HALF_WIDTH: [f32; 2] = [0.8, 1.8];
 /// The standard deviation of the noise on every pixel.
 const NOISE: f32 = 0.16;
 /// The mean pixel before normalisation, measured.
-const MEAN: f32 = 0.093;
+const MEAN: f32 = 0.109;
 /// The standard deviation of pixels before normalisation, measured.
-const DEVIATION: f32 = 0.304;
+const DEVIATION: f32 = 0.297;
 
 /// Draws the lines of one sign in the square from -1 to 1, downwards.
 type Sign = fn(&mut ChaCha8Rng) -> Vec<Vec<Point>>;

@@ -118,7 +118,7 @@ pub struct Device {
 
 impl Default for Device {
     fn default() -> Self {
-        Self { mechanism: MechanismName::Quota, period_ms: 10.0 }
+        Self { mechanism: MechanismName::Quota, period_ms: 20.0 }
     }
 }
 

@@ -8,9 +8,13 @@ use burn_capture::{CaptureBackend, CapturedGraph, TensorId};
 use std::collections::BTreeMap;
 use supple_graph::{DType, Graph, Weights};
 
+/// The batch sizes at which a pass is recorded.
+const BATCHES: [usize; 2] = [16_384, 24_576];
+
 /// Records the forward pass of `module` on one input of `row` (the shape of a sample) and returns its graph and weights.
 ///
-/// The pass is recorded at two batch sizes, so that what follows the batch is known. Names of parameters are kept.
+/// The pass is recorded at two batch sizes, so that what follows the batch is known; both are large, because Burn lowers a linear layer in
+/// another way when a batch is small. Names of parameters are kept.
 ///
 /// # Errors
 /// When Burn cannot record the pass, or the pass uses an operation that Supple does not know; the error names it.
@@ -25,8 +29,8 @@ where
     K: Numeric,
     Tensor<D, K>: Recorded,
 {
-    let [two, three] = [2, 3].map(|batch| record(module, row, batch, &forward));
-    import::import(name, &two?, &three?, <Tensor<D, K> as Recorded>::DTYPE)
+    let [small, large] = BATCHES.map(|batch| record(module, row, batch, &forward));
+    import::import(name, &small?, &large?, <Tensor<D, K> as Recorded>::DTYPE)
 }
 
 /// One recorded pass.

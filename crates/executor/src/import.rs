@@ -1,6 +1,7 @@
 //! From Burn's recorded operations to a graph.
 use crate::capture::Recording;
 use crate::error::{Error, Result};
+use crate::fuse::fuse_linear;
 use burn_capture::TensorId;
 use burn_ir::{
     ActivationOperationIr as Activation, BaseOperationIr as Base, BinaryOpIr, FloatOperationIr as Float,
@@ -12,7 +13,7 @@ use supple_graph::operators::{
     Binary, BinaryFunction, Constant, Conv2d, Embedding, LayerNorm, Linear, Matmul, MaxPool2d, Permute, Reduce,
     Reduction, Reshape, Scalar, Softmax, Unary, UnaryFunction,
 };
-use supple_graph::{Array, DType, Dim, Fact, Graph, NodeId, Op, Value, Weights};
+use supple_graph::{Array, DType, Dim, Fact, Graph, NodeId, Op, Operator, Value, Weights};
 
 /// The graph of two recordings of one pass.
 pub(crate) fn import(name: &str, small: &Recording, large: &Recording, input: DType) -> Result<(Graph, Weights)> {
@@ -25,15 +26,33 @@ pub(crate) fn import(name: &str, small: &Recording, large: &Recording, input: DT
         large,
     };
     import.add_input(input)?;
-    let pairs = small.captured.graph.operations.iter().zip(&large.captured.graph.operations);
-    for (one, two) in pairs {
-        import.add_operation(one, two)?;
+    let outputs = &small.captured.graph.outputs;
+    let mut steps = import.steps()?;
+    fuse_linear(&mut steps, outputs, |id| import.parameter_rank(id));
+    for step in steps {
+        import.add_step(step)?;
     }
-    let output = small.captured.graph.outputs.first().copied();
-    let output = output.and_then(|id| import.values.get(&id)).copied();
+    let output = outputs.first().and_then(|id| import.values.get(id)).copied();
     import.graph.set_outputs(vec![output.ok_or_else(|| Error::new(name, "the output was not recorded"))?]);
     import.graph.check()?;
     Ok((import.graph, import.weights))
+}
+
+/// A recorded operation: what it computes, the tensors that it reads, and the one that it makes with its shape.
+#[derive(Clone, Debug)]
+pub(crate) struct Step {
+    pub op: Op,
+    pub inputs: Vec<TensorId>,
+    pub output: TensorId,
+    pub shape: Vec<Dim>,
+}
+
+impl Step {
+    /// Whether all axes but the last `rank` have length one.
+    pub fn leads_with_ones(&self, rank: usize) -> bool {
+        let lead = self.shape.len().checked_sub(rank);
+        lead.is_some_and(|lead| self.shape[..lead].iter().all(|&dim| dim == Dim::Fixed(1)))
+    }
 }
 
 struct Import<'a> {
@@ -79,15 +98,28 @@ impl Import<'_> {
         small.iter().zip(large).map(dim).collect()
     }
 
-    fn add_operation(&mut self, small: &OperationIr, large: &OperationIr) -> Result<()> {
-        match (small, large) {
-            (OperationIr::Drop(_), _) => Ok(()),
-            (OperationIr::Init(init), _) => self.add_value(init.out.id),
-            _ => {
-                let (one, two) = (recorded(small)?, recorded(large)?);
-                self.add_recorded(one, &two)
-            }
+    /// What was recorded, in order; the two recordings must agree.
+    fn steps(&self) -> Result<Vec<Step>> {
+        let (small, large) = (computed(self.small)?, computed(self.large)?);
+        let same = |(a, b): (&Recorded, &Recorded)| a.op.name() == b.op.name();
+        if small.len() != large.len() || !small.iter().zip(&large).all(same) {
+            return Err(Error::new("capture", "the pass takes other operations at another batch"));
         }
+        let step = |(one, two): (Recorded, Recorded)| {
+            let lengths = |ir: &TensorIr| ir.shape.iter().copied().collect::<Vec<usize>>();
+            let shape = self.dims(&lengths(&one.output), &lengths(&two.output))?;
+            let op = match one.op {
+                Op::Reshape(_) => Reshape { to: shape.clone() }.into(),
+                op => op,
+            };
+            Ok(Step { op, inputs: one.inputs.iter().map(|ir| ir.id).collect(), output: one.output.id, shape })
+        };
+        small.into_iter().zip(large).map(step).collect()
+    }
+
+    fn parameter_rank(&self, id: TensorId) -> Option<usize> {
+        self.small.parameters.get(&id)?;
+        self.small.captured.values.get(&id).map(|data| data.shape().len())
     }
 
     /// A parameter, when the module has one under this id, else a constant.
@@ -119,25 +151,25 @@ impl Import<'_> {
         format!("{kind}_{count}")
     }
 
-    fn add_recorded(&mut self, small: Recorded<'_>, large: &Recorded<'_>) -> Result<()> {
-        for input in &small.inputs {
-            self.add_value(input.id)?;
+    fn add_step(&mut self, step: Step) -> Result<()> {
+        for &input in &step.inputs {
+            self.add_value(input)?;
         }
-        let inputs: Vec<Value> = small.inputs.iter().map(|input| self.values[&input.id]).collect();
-        let lengths = |recorded: &Recorded<'_>| recorded.output.shape.iter().copied().collect::<Vec<usize>>();
-        let to = self.dims(&lengths(&small), &lengths(large))?;
-        let op = match small.op {
-            Op::Reshape(_) => Reshape { to: to.clone() }.into(),
-            op => op,
-        };
-        let name = self.name(supple_graph::Operator::name(&op));
-        let value = self.graph.add(&name, op, &inputs)?;
-        if self.graph.fact(value)?.shape != to {
-            return Err(Error::new(name, format!("inferred {}, recorded {to:?}", self.graph.fact(value)?)));
+        let inputs: Vec<Value> = step.inputs.iter().map(|input| self.values[input]).collect();
+        let name = self.name(step.op.name());
+        let value = self.graph.add(&name, step.op, &inputs)?;
+        if self.graph.fact(value)?.shape != step.shape {
+            return Err(Error::new(name, format!("inferred {}, recorded {:?}", self.graph.fact(value)?, step.shape)));
         }
-        self.values.insert(small.output.id, value);
+        self.values.insert(step.output, value);
         Ok(())
     }
+}
+
+/// What a recording computes, in order.
+fn computed(recording: &Recording) -> Result<Vec<Recorded<'_>>> {
+    let computes = |op: &&OperationIr| !matches!(op, OperationIr::Drop(_) | OperationIr::Init(_));
+    recording.captured.graph.operations.iter().filter(computes).map(recorded).collect()
 }
 
 /// What a recorded operation computes.

@@ -6,6 +6,7 @@ pub mod device;
 pub mod error;
 pub mod executor;
 mod fast;
+mod fuse;
 mod import;
 pub mod loss;
 pub mod measure;

@@ -12,7 +12,7 @@ pub mod train_scenario;
 use crate::model::Model;
 use crate::options::{Common, Play, Source};
 use anyhow::{Context, Result, bail};
-use comfy_table::{CellAlignment, Table, presets};
+use comfy_table::{Cell, CellAlignment, Table, presets};
 use serde::de::DeserializeOwned;
 use std::path::Path;
 use supple_executor::Backend;
@@ -149,11 +149,15 @@ pub(crate) fn read_ladder(path: &Path) -> Result<Ladder> {
 pub(crate) fn table(head: &[&str], rows: impl IntoIterator<Item = Vec<String>>) -> Table {
     let mut table = Table::new();
     table.load_preset(presets::NOTHING).set_header(head.to_vec());
-    rows.into_iter().for_each(|row| drop(table.add_row(row)));
-    for column in table.column_iter_mut().skip(1) {
-        column.set_cell_alignment(CellAlignment::Right);
+    for row in rows {
+        table.add_row(row.into_iter().map(cell));
     }
     table
+}
+
+fn cell(text: String) -> Cell {
+    let number = text.trim_end_matches('x').parse::<f64>().is_ok();
+    Cell::new(text).set_alignment(if number { CellAlignment::Right } else { CellAlignment::Left })
 }
 
 /// The rungs of a ladder as a table.

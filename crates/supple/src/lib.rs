@@ -18,14 +18,7 @@ pub use supple_models as models;
 pub use supple_sim as sim;
 pub use supple_strategy as strategy;
 
-use stats_alloc::{INSTRUMENTED_SYSTEM, StatsAlloc};
-use std::alloc::System;
-
-/// Counts allocations, so that `bench switch` can show that a switch makes none.
-#[global_allocator]
-static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
-
-/// Allocations of this process so far.
+/// Allocations of this process so far, in a program whose global allocator is `stats_alloc`'s; zero in any other.
 pub fn allocations() -> usize {
-    ALLOCATOR.stats().allocations
+    stats_alloc::INSTRUMENTED_SYSTEM.stats().allocations
 }

@@ -1,9 +1,15 @@
 //! The program `supple`.
 use clap::Parser;
+use stats_alloc::{INSTRUMENTED_SYSTEM, StatsAlloc};
+use std::alloc::System;
 use std::process::ExitCode;
 use supple::commands::{self, End};
 use supple::options::{Command, Options};
 use supple::stop;
+
+/// Counts allocations, so that `bench switch` can show that a switch makes none.
+#[global_allocator]
+static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
 
 fn main() -> ExitCode {
     let options = match Options::try_parse() {

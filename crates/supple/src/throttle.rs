@@ -60,7 +60,7 @@ pub struct Throttle {
 
 impl Throttle {
     /// The usual period: the time within which a share is kept.
-    pub const PERIOD: Duration = Duration::from_millis(10);
+    pub const PERIOD: Duration = Duration::from_millis(20);
 
     /// Takes hold of `workers` with the best mechanism that this machine allows: quota of cgroup v1, of cgroup v2, or threads
     /// that compete. No limit applies until the first [`set_share`](Self::set_share). `period` is from 1 ms to 1 s.

@@ -89,7 +89,7 @@ enum Layer {
     Map(&'static [UnaryFunction]),
     Residual(usize, &'static [UnaryFunction]),
     Gate,
-    LayerNorm,
+    Norm,
     Softmax,
 }
 
@@ -111,7 +111,7 @@ fn layers() -> impl Strategy<Value = Layer> {
         3 => select(&MAPS[..]).prop_map(Layer::Map),
         2 => (1usize..7, select(&MAPS[..])).prop_map(|(hidden, map)| Layer::Residual(hidden, map)),
         1 => Just(Layer::Gate),
-        1 => Just(Layer::LayerNorm),
+        1 => Just(Layer::Norm),
         1 => Just(Layer::Softmax),
     ]
 }
@@ -134,7 +134,7 @@ impl Draft {
             Layer::Map(functions) => self.map(x, functions),
             Layer::Residual(hidden, functions) => self.residual(x, hidden, functions),
             Layer::Gate => self.gate(x),
-            Layer::LayerNorm => self.layer_norm(x),
+            Layer::Norm => self.layer_norm(x),
             Layer::Softmax => self.add(Softmax { axis: self.shape(x).len() - 1 }, &[x]),
         }
     }
@@ -147,16 +147,22 @@ impl Draft {
         self.sum(x, narrow)
     }
 
-    /// `x * sigmoid(x W + b) * scale`, with a scale for each feature.
+    /// `x * sigmoid(x W + b) * scale`
     fn gate(&mut self, x: Value) -> Value {
         let open = self.linear(x, self.width(x));
         let open = self.map(open, &[UnaryFunction::Sigmoid]);
         let gated = self.binary(BinaryFunction::Mul, x, open);
+        self.scale(gated)
+    }
+
+    /// `x * scale`, with a trained scale for each element of the last axis.
+    fn scale(&mut self, x: Value) -> Value {
+        let last = self.shape(x).len() - 1;
+        let mut shape = vec![Dim::Fixed(1); last];
+        shape.push(Dim::Fixed(self.width(x)));
         let scale = self.weight(&[self.width(x)]);
-        let mut shape = vec![Dim::Fixed(1); self.shape(x).len()];
-        shape[self.shape(x).len() - 1] = Dim::Fixed(self.width(x));
         let scale = self.reshape(scale, &shape);
-        self.binary(BinaryFunction::Mul, gated, scale)
+        self.binary(BinaryFunction::Mul, x, scale)
     }
 }
 
@@ -262,21 +268,24 @@ struct Transformer {
     embedded: bool,
     normed: bool,
     causal: bool,
+    scaled: bool,
 }
 
 /// One block of attention and perceptron, on token ids or on vectors.
 fn transformers() -> impl Strategy<Value = Graph> {
     let sizes = (1usize..4, 1usize..4, 2usize..4, 1usize..5);
-    (sizes, any::<[bool; 3]>()).prop_map(|((heads, head_width, tokens, model_width), [embedded, normed, causal])| {
-        let plan = Transformer { heads, head_width, tokens, model_width, embedded, normed, causal };
-        let mut draft = Draft(Graph::new("transformer"));
-        let x = draft.source(&plan);
-        let before = if plan.normed { draft.layer_norm(x) } else { x };
-        let attended = draft.attention(before, &plan);
-        let x = draft.sum(x, attended);
-        let x = draft.residual(x, 2 * plan.model_width, MAPS[1]);
-        draft.finish(x)
-    })
+    (sizes, any::<[bool; 4]>()).prop_map(
+        |((heads, head_width, tokens, model_width), [embedded, normed, causal, scaled])| {
+            let plan = Transformer { heads, head_width, tokens, model_width, embedded, normed, causal, scaled };
+            let mut draft = Draft(Graph::new("transformer"));
+            let x = draft.source(&plan);
+            let before = if plan.normed { draft.layer_norm(x) } else { x };
+            let attended = draft.attention(before, &plan);
+            let x = draft.sum(x, attended);
+            let x = draft.residual(x, 2 * plan.model_width, MAPS[1]);
+            draft.finish(x)
+        },
+    )
 }
 
 impl Draft {
@@ -302,7 +311,10 @@ impl Draft {
         let split = [Dim::Batch(1), Dim::Fixed(plan.tokens), Dim::Fixed(plan.heads), Dim::Fixed(plan.head_width)];
         let [query, key, value] = [[0, 2, 1, 3], [0, 2, 3, 1], [0, 2, 1, 3]].map(|order| {
             let projected = self.linear(x, inner);
-            let heads = self.reshape(projected, &split);
+            let mut heads = self.reshape(projected, &split);
+            if plan.scaled {
+                heads = self.scale(heads);
+            }
             self.add(Permute { order: order.to_vec() }, &[heads])
         });
         let scores = self.add(Matmul {}, &[query, key]);

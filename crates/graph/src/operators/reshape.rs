@@ -16,9 +16,12 @@ pub struct Reshape {
     pub to: Vec<Dim>,
 }
 
-/// Splits two lists of lengths with equal products into common factors: for each list, the factors of every axis as numbers of letters, or
+/// For each axis, the factors it is made of, as numbers of letters.
+type Splits = Vec<Vec<usize>>;
+
+/// Splits two lists of lengths with equal products into common factors, or gives
 /// `None` when the lengths do not split evenly.
-fn common_factors(from: &[usize], to: &[usize]) -> Option<(Vec<Vec<usize>>, Vec<Vec<usize>>)> {
+fn common_factors(from: &[usize], to: &[usize]) -> Option<(Splits, Splits)> {
     let (mut left, mut right) = (vec![Vec::new(); from.len()], vec![Vec::new(); to.len()]);
     let (mut i, mut j, mut letter) = (0, 0, 0);
     let (mut a, mut b) = (1, 1);
