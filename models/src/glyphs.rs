@@ -29,7 +29,7 @@ const HALF_WIDTH: [f32; 2] = [0.6, 1.5];
 /// The shade of a sign's lines: least and most.
 const INK: [f32; 2] = [0.6, 1.0];
 /// The most stray lines; there are none, one, ... or so many with equal chance.
-const STRAYS: u32 = 2;
+const STRAYS: u32 = 3;
 /// The length of a stray line, in pixels: least and most.
 const STRAY_LENGTH: [f32; 2] = [3.0, 9.0];
 /// The most bars that hide what lies under them; their number is drawn like that of stray lines.
@@ -37,11 +37,11 @@ const BARS: u32 = 1;
 /// Half the width of a bar, in pixels: least and most.
 const BAR_HALF_WIDTH: [f32; 2] = [0.8, 1.8];
 /// The standard deviation of the noise on every pixel.
-const NOISE: f32 = 0.16;
+const NOISE: f32 = 0.2;
 /// The mean pixel before normalisation, measured.
-const MEAN: f32 = 0.109;
+const MEAN: f32 = 0.115;
 /// The standard deviation of pixels before normalisation, measured.
-const DEVIATION: f32 = 0.297;
+const DEVIATION: f32 = 0.32;
 
 /// Draws the lines of one sign in the square from -1 to 1, downwards.
 type Sign = fn(&mut ChaCha8Rng) -> Vec<Vec<Point>>;

@@ -4,7 +4,7 @@ use crate::device::Backend;
 use crate::error::{Error, Result};
 use crate::tensor::{Any, download, prefix, upload};
 use std::sync::Arc;
-use supple_graph::{Array, DType, Elastic, Fact, Op, Setting, Value, Weights};
+use supple_graph::{Array, DType, Elastic, Fact, Graph, NodeId, Op, Setting, Value, Weights};
 
 /// What a setting needs ready: views into the weights, and the facts of all values.
 #[derive(Debug)]
@@ -114,17 +114,38 @@ impl Executor {
     /// When the input does not fit the graph.
     pub fn run(&self, input: &Array) -> Result<Array> {
         let graph = self.elastic.graph();
-        let id = *graph.input_ids().first().ok_or_else(|| Error::new(graph.name(), "has no input"))?;
-        let fact = &graph.node(id).facts[0];
-        let batch = input.shape().first().copied().unwrap_or(0);
-        if batch == 0 || input.shape() != fact.shape_at(batch) {
-            return Err(Error::new("input", format!("{:?}, expected {fact}", input.shape())));
-        }
+        let (id, batch) = check_input(graph, input)?;
         let plan = &self.plans[self.current];
         let mut sources = plan.views.clone();
-        sources[id.0] = Some(upload(input, fact.dtype, self.backend.device().as_dispatch()));
+        let dtype = graph.node(id).facts[0].dtype;
+        sources[id.0] = Some(upload(input, dtype, self.backend.device().as_dispatch()));
         download(bridge::forward(graph, &plan.facts, sources, batch, self.mode)?)
     }
+}
+
+/// The node of the graph's input and the number of samples in `input`, when it fits.
+pub(crate) fn check_input(graph: &Graph, input: &Array) -> Result<(NodeId, usize)> {
+    let id = *graph.input_ids().first().ok_or_else(|| Error::new(graph.name(), "has no input"))?;
+    let fact = &graph.node(id).facts[0];
+    let samples = input.shape().first().copied().unwrap_or(0);
+    if samples == 0 || input.shape() != fact.shape_at(samples) {
+        return Err(Error::new("input", format!("{:?}, expected {fact}", input.shape())));
+    }
+    match foreign_word(graph, id, input) {
+        Some((word, rows)) => {
+            Err(Error::new("input", format!("index {word}, expected 0 to {}", rows.saturating_sub(1))))
+        }
+        None => Ok((id, samples)),
+    }
+}
+
+/// A number of the input that is no row of a table it indexes, and the rows of the smallest.
+fn foreign_word(graph: &Graph, input_id: NodeId, input: &Array) -> Option<(f32, usize)> {
+    let reads_input = |id: &NodeId| graph.inputs_of(*id).get(1).is_some_and(|value| value.node == input_id);
+    let tables = graph.ids().filter(|&id| matches!(graph.node(id).op, Op::Embedding(_)));
+    let rows = tables.filter(reads_input).map(|id| graph.input_facts(id)[0].shape[0].count()).min()?;
+    let foreign = input.data().iter().copied().find(|word| !(0.0..rows as f32).contains(word))?;
+    Some((foreign, rows))
 }
 
 /// Whether `weights` are those of the graph.

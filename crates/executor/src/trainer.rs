@@ -3,7 +3,7 @@ use crate::adam::{AdamConfig, SLOTS, Slots};
 use crate::bridge::{self, Mode};
 use crate::device::Backend;
 use crate::error::{Error, Result};
-use crate::executor::check_weights;
+use crate::executor::{check_input, check_weights};
 use crate::loss::{Batch, cross_entropy, rows};
 use crate::tensor::{Any, download, lengths, prefix, ranges, upload};
 use burn::backend::ops::{ActivationOps, FloatTensorOps};
@@ -99,6 +99,7 @@ impl Trainer {
 
     fn pass(&self, batch: &Batch, setting: &Setting, teacher: Option<&Any>) -> Result<Pass> {
         let graph = self.elastic.graph();
+        let (_, samples) = check_input(graph, &batch.input)?;
         let device = self.backend.device().autodiff();
         let kept = |id| self.elastic.kept_shape(Value { node: id, slot: 0 }, setting);
         let facts = graph.ids().map(kept).collect::<supple_graph::Result<Vec<Fact>>>()?;
@@ -123,7 +124,6 @@ impl Trainer {
                 _ => {}
             }
         }
-        let samples = batch.input.shape().first().copied().unwrap_or(0);
         let logits = bridge::forward(graph, &facts, sources, samples, Mode { kernels: false, threads: 1 })?;
         let logits = rows(logits);
         let shape = lengths(&logits);

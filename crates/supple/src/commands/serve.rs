@@ -56,7 +56,7 @@ pub(crate) fn runs(
         eprintln!("live {name}: {:.0} s", scenario.duration().seconds());
         let (run, replay) = serve_live(executor, ladder, batches, scenario, trace, (name, policy.as_mut()))?;
         eprintln!(
-            "  share applied by {}; latest change {:.1} ms late",
+            "  {}; latest change {:.1} ms late",
             replay.mechanism,
             1e3 * replay.worst_lateness.as_secs_f64()
         );

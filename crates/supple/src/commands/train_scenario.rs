@@ -54,7 +54,7 @@ pub fn run(options: &Train) -> Result<End> {
             &workers,
             (&name, policy.as_mut()),
         )?;
-        eprintln!("  share applied by {}", replay.mechanism);
+        eprintln!("  {}", replay.mechanism);
         runs.push(run.with_final_accuracy(best_accuracy(&trainer, &ladder, &data)?));
         if stop::asked() {
             break;

@@ -1,0 +1,176 @@
+//! The program as a user meets it: exit codes, one-line errors, files that are whole or not there.
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use supple::Model;
+use supple::executor::Backend;
+use supple::graph::Density;
+use supple::strategy::{Amounts, Ladder, Rung, Spread, Stamp};
+
+fn supple(folder: &Path, arguments: &[&str]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_supple"));
+    command.current_dir(folder).args(arguments).output().expect("the program starts")
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+/// Runs the program and expects exit code 2 and a one-line error that contains every part.
+fn refused(folder: &Path, arguments: &[&str], parts: &[&str]) {
+    let output = supple(folder, arguments);
+    let error = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(2), "{arguments:?}: {error}");
+    assert!(output.stdout.is_empty(), "{arguments:?}");
+    let line = error.lines().last().unwrap_or_default();
+    assert!(line.starts_with("error: "), "{arguments:?}: {error}");
+    for part in parts {
+        assert!(line.contains(part), "{arguments:?}: `{part}` is not in: {line}");
+    }
+}
+
+fn stamp() -> Stamp {
+    Model::demo().unwrap().stamp(Backend::preferred().unwrap(), 1, 8, "glyphs")
+}
+
+/// A made-up ladder for the shipped model, written to a file.
+fn ladder(folder: &Path, name: &str, stamp: Stamp) -> PathBuf {
+    let model = Model::demo().unwrap();
+    let rung = |(i, per_mille): (usize, u16)| Rung {
+        setting: model.elastic().analysis().uniform(Density::new(per_mille).unwrap()),
+        cost: Amounts::of_seconds(4e-3 / (i + 1) as f64),
+        service: Spread::of(vec![4e-3 / (i + 1) as f64]).unwrap(),
+        quality: 0.97 - 0.01 * i as f64,
+    };
+    let rungs = [1000, 500, 250, 125].into_iter().enumerate().map(rung).collect();
+    let path = folder.join(name);
+    std::fs::write(&path, serde_json::to_string(&Ladder::new(stamp, rungs).unwrap()).unwrap()).unwrap();
+    path
+}
+
+#[test]
+fn a_simulation_is_the_same_to_the_last_byte() {
+    let folder = tempfile::tempdir().unwrap();
+    ladder(folder.path(), "ladder.json", stamp());
+    let run = |report: &str| {
+        let output = supple(folder.path(), &["simulate", "--scenario", "demo", "--report", report, "--json"]);
+        assert!(matches!(output.status.code(), Some(0 | 1)), "{}", text(&output.stderr));
+        (output.stdout, std::fs::read(folder.path().join(report).join("report.html")).unwrap())
+    };
+    let (first, second) = (run("a"), run("b"));
+    assert!(first == second);
+    let report: serde_json::Value = serde_json::from_slice(&first.0).unwrap();
+    assert_eq!(report["scenario"], "demo");
+    let keys =
+        ["policy", "plant", "requests", "missed", "accuracy", "mean_density", "p50_ms", "p95_ms", "p99_ms", "switches"];
+    for run in report["runs"].as_array().unwrap() {
+        assert!(keys.iter().all(|key| !run[key].is_null()), "{run}");
+    }
+}
+
+#[test]
+fn a_demand_that_is_not_kept_ends_with_one() {
+    let folder = tempfile::tempdir().unwrap();
+    ladder(folder.path(), "ladder.json", stamp());
+    let scenario =
+        "name = \"starved\"\nseed = 1\nduration_s = 2.0\n[trace]\nsteps = [[0.0, 0.0]]\n[demand]\nmiss_ceiling = 0.1\n";
+    std::fs::write(folder.path().join("starved.toml"), scenario).unwrap();
+    let output = supple(folder.path(), &["simulate", "--scenario", "starved.toml", "--json"]);
+    assert_eq!(output.status.code(), Some(1), "{}", text(&output.stderr));
+}
+
+#[test]
+fn what_does_not_exist_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = ladder(folder.path(), "ladder.json", stamp());
+    let ladder = path.to_str().unwrap();
+    let at = folder.path();
+    refused(at, &["analyze", "resnet"], &["`resnet`", "mlp, cnn, chars"]);
+    refused(at, &["simulate", "--scenario", "none.toml"], &["none.toml"]);
+    refused(at, &["simulate", "--scenario", "demo", "--ladder", "none.json"], &["none.json"]);
+    refused(
+        at,
+        &["simulate", "--scenario", "demo", "--ladder", ladder, "--policy", "oracle"],
+        &["oracle", "hold, kalman"],
+    );
+    refused(at, &["train", "--model", "cnn", "--data", "nowhere"], &["nowhere", "train-images"]);
+    refused(at, &["train", "--steps", "0"], &["--steps 0", "at least 1"]);
+    refused(at, &["train", "--rate", "nan"], &["--rate", "finite"]);
+    refused(at, &["train", "--backend", "abacus"], &["abacus", "flex"]);
+}
+
+#[test]
+fn broken_files_are_refused_with_their_names() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = folder.path();
+    std::fs::write(at.join("cut.safetensors"), [8, 0, 0, 0]).unwrap();
+    refused(at, &["analyze", "cut.safetensors"], &["cut.safetensors"]);
+    std::fs::write(at.join("ladder.json"), "{\"stamp\": 3}").unwrap();
+    refused(at, &["simulate", "--scenario", "demo"], &["ladder.json"]);
+    let negative = "name = \"n\"\nseed = 1\nduration_s = -1.0\n[trace]\nsteps = [[0.0, 1.0]]\n";
+    std::fs::write(at.join("n.toml"), negative).unwrap();
+    refused(at, &["simulate", "--scenario", "n.toml"], &["n.toml", "duration_s"]);
+    let backwards = "name = \"b\"\nseed = 1\nduration_s = 1.0\n[trace]\nsteps = [[0.0, 1.0], [2.0, 0.5], [1.0, 0.5]]\n";
+    std::fs::write(at.join("b.toml"), backwards).unwrap();
+    refused(at, &["simulate", "--scenario", "b.toml"], &["b.toml", "trace"]);
+}
+
+#[test]
+fn a_ladder_of_another_model_or_machine_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    ladder(folder.path(), "machine.json", Stamp { machine: "abacus".into(), ..stamp() });
+    ladder(folder.path(), "model.json", Stamp { weights: "0".into(), ..stamp() });
+    let serve = |ladder| ["serve", "--scenario", "demo", "--ladder", ladder];
+    refused(folder.path(), &serve("machine.json"), &["machine.json", "stamp.machine = abacus"]);
+    refused(folder.path(), &serve("model.json"), &["model.json", "stamp.weights = 0"]);
+}
+
+#[test]
+fn a_report_that_cannot_be_written_leaves_nothing_behind() {
+    let folder = tempfile::tempdir().unwrap();
+    ladder(folder.path(), "ladder.json", stamp());
+    std::fs::write(folder.path().join("taken"), "a file").unwrap();
+    let output = supple(folder.path(), &["simulate", "--scenario", "demo", "--report", "taken"]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(text(&output.stderr).contains("taken"), "{}", text(&output.stderr));
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 2);
+}
+
+const TRAIN: [&str; 9] = ["train", "--model", "mlp", "--elastic", "--batch", "8", "--steps", "140", "--out"];
+
+/// Interrupts a training run as soon as it has written a checkpoint.
+fn interrupted(folder: &Path, out: &str) -> Option<i32> {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_supple"));
+    let mut child = command.current_dir(folder).args(TRAIN).arg(out).spawn().unwrap();
+    let checkpoint = folder.join(format!("{out}.checkpoint"));
+    while !checkpoint.exists() && child.try_wait().unwrap().is_none() {
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+    let pid = rustix::process::Pid::from_child(&child);
+    rustix::process::kill_process(pid, rustix::process::Signal::INT).unwrap();
+    child.wait().unwrap().code()
+}
+
+#[test]
+fn an_interrupted_training_run_goes_on_to_the_same_weights() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = folder.path();
+    assert_eq!(interrupted(at, "b.safetensors"), Some(130));
+    let model = |out: &str, more: &[&str]| {
+        let output = supple(at, &[&TRAIN[..], &[out], more].concat());
+        assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+        Model::read(&at.join(out)).unwrap()
+    };
+    let (whole, resumed) = (model("a.safetensors", &[]), model("b.safetensors", &["--resume"]));
+    assert_eq!(whole.file(), resumed.file());
+    assert_eq!(std::fs::read_dir(at).unwrap().count(), 2);
+    refused(at, &[&TRAIN[..], &["none.safetensors", "--resume"]].concat(), &["none.safetensors.checkpoint"]);
+}
+
+#[test]
+fn bench_switch_prints_the_three_figures() {
+    let folder = tempfile::tempdir().unwrap();
+    let output = supple(folder.path(), &["bench", "switch", "--json"]);
+    let figures: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert!(figures["switch_ns"].is_number() && figures["decision_ns"].is_number());
+    assert_eq!(figures["allocations"], 0);
+}
