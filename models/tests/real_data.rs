@@ -33,6 +33,6 @@ fn tiny_shakespeare_is_whole() {
     assert_eq!(data.classes, 65);
     assert_eq!(data.train.len() + data.held_out.len(), (1_003_855 - 1) / 64 + (111_539 - 1) / 64);
     let vocabulary = data.vocabulary.unwrap();
-    let start: String = data.train.batch(&[0]).input.iter().map(|&token| vocabulary[token as usize]).collect();
+    let start: String = data.train.batch(&[0]).input.data().iter().map(|&token| vocabulary[token as usize]).collect();
     assert!(start.starts_with("First Citizen:\nBefore we proceed"));
 }

@@ -107,7 +107,7 @@ impl Import<'_> {
         }
         let step = |(one, two): (Recorded, Recorded)| {
             let lengths = |ir: &TensorIr| ir.shape.iter().copied().collect::<Vec<usize>>();
-            let shape = self.dims(&lengths(&one.output), &lengths(&two.output))?;
+            let shape = self.dims(&lengths(one.output), &lengths(two.output))?;
             let op = match one.op {
                 Op::Reshape(_) => Reshape { to: shape.clone() }.into(),
                 op => op,

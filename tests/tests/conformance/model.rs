@@ -16,6 +16,9 @@ pub const CONTEXT: usize = 4;
 /// Arrays by the names of the parameters.
 type Named = BTreeMap<String, Array>;
 
+/// Loss and gradients of plain Burn.
+pub type Derivative = Box<dyn Fn(&Batch) -> (f64, Named)>;
+
 /// A captured module beside what plain Burn computes with it.
 pub struct Model {
     pub name: &'static str,
@@ -23,7 +26,7 @@ pub struct Model {
     pub weights: Weights,
     pub batch: Batch,
     pub forward: Box<dyn Fn(&Array) -> Array>,
-    pub gradients: Box<dyn Fn(&Batch) -> (f64, Named)>,
+    pub gradients: Derivative,
 }
 
 /// A number in [-1, 1) for every index (splitmix64).
