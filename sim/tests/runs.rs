@@ -142,7 +142,8 @@ fn answers_are_right_as_often_as_the_ladder_says() {
 
 #[test]
 fn a_device_without_a_share_stops_instead_of_hanging() {
-    let (scenario, ladder) = (scenario(1, 2.0, "[load]\narrivals = \"periodic\"\nrate_hz = 10.0\n"), fixed(0.02));
+    let tables = "[load]\narrivals = \"periodic\"\nrate_hz = 10.0\n[device]\nperiod_ms = 10.0\n";
+    let (scenario, ladder) = (scenario(1, 2.0, tables), fixed(0.02));
     let trace = trace(&[(0, 1.0), (1010, 0.0)]);
     let run = simulate(&scenario, &ladder, &trace, &mut Hold::default(), "hold").expect("a run");
     assert_eq!((run.requests, run.missed, run.records.len()), (20, 10, 11));

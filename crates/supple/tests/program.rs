@@ -71,8 +71,7 @@ fn a_simulation_is_the_same_to_the_last_byte() {
 fn a_demand_that_is_not_kept_ends_with_one() {
     let folder = tempfile::tempdir().unwrap();
     ladder(folder.path(), "ladder.json", stamp());
-    let scenario =
-        "name = \"starved\"\nseed = 1\nduration_s = 2.0\n[trace]\nsteps = [[0.0, 0.0]]\n[demand]\nmiss_ceiling = 0.1\n";
+    let scenario = "name = \"starved\"\nseed = 1\nduration_s = 2.0\n[trace]\nsteps = [[0.0, 0.0]]\n[request]\nbatch = 8\ndeadline_services = 3.0\n[demand]\nmiss_ceiling = 0.1\n";
     std::fs::write(folder.path().join("starved.toml"), scenario).unwrap();
     let output = supple(folder.path(), &["simulate", "--scenario", "starved.toml", "--json"]);
     assert_eq!(output.status.code(), Some(1), "{}", text(&output.stderr));

@@ -4,7 +4,7 @@ use burn::nn::loss::CrossEntropyLossConfig;
 use burn::tensor::kind::Numeric;
 use burn::tensor::{Device, Gradients, Int, Tensor, TensorData};
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use supple_executor::capture::Recorded;
 use supple_executor::{About, AdamConfig, Backend, Batch, Executor, IGNORED, ModelFile, Trainer, capture};
 use supple_graph::{Array, Density, Elastic, NodeId, Setting, SiteId, Value, Weights};
@@ -168,9 +168,14 @@ fn cnn(name: &'static str, groups: Option<usize>) -> Model {
     model(name, config.init(&Device::default()), images([2, 1, 28, 28]), floats::<4>, Cnn::forward)
 }
 
-/// One small model of each architecture.
+/// Burn's random numbers are the process's: models are made by one test at a time, from one seed.
+static TURN: Mutex<()> = Mutex::new(());
+
+/// One small model of each architecture, the same in every test.
 pub fn models() -> Vec<Model> {
+    let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
     let device = Device::default();
+    device.seed(7);
     let mlp = MlpConfig::new().with_widths(vec![12, 9, 7, CLASSES]).init(&device);
     let sizes = CharTransformerConfig::new(CLASSES, CONTEXT).with_layers(2).with_heads(2);
     let chars = sizes.with_head_width(3).with_expansion(2).init(&device);

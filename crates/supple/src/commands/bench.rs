@@ -49,6 +49,7 @@ fn switch(json: bool) -> Result<End> {
     let ladder = rungs(&model)?;
     let mut executor = model.executor(Backend::preferred()?)?;
     ladder.rungs().iter().try_for_each(|rung| executor.prepare(&rung.setting))?;
+    let mut policy = policies::by_name("kalman", &PolicyOptions::default(), &Demand::default())?;
     let before = allocations();
     let start = Instant::now();
     for turn in 0..TURNS {
@@ -56,7 +57,6 @@ fn switch(json: bool) -> Result<End> {
         executor.apply(black_box(&ladder.rungs()[rung].setting))?;
     }
     let switch_ns = start.elapsed().as_nanos() as f64 / f64::from(TURNS);
-    let mut policy = policies::by_name("kalman", &PolicyOptions::default(), &Demand::default())?;
     let start = Instant::now();
     for turn in 0..TURNS {
         black_box(policy.decide(black_box(&observation(turn)), &ladder));

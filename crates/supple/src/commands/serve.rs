@@ -55,11 +55,7 @@ pub(crate) fn runs(
         let mut policy = policy(name, scenario, ladder)?;
         eprintln!("live {name}: {:.0} s", scenario.duration().seconds());
         let (run, replay) = serve_live(executor, ladder, batches, scenario, trace, (name, policy.as_mut()))?;
-        eprintln!(
-            "  {}; latest change {:.1} ms late",
-            replay.mechanism,
-            1e3 * replay.worst_lateness.as_secs_f64()
-        );
+        eprintln!("  {}; latest change {:.1} ms late", replay.mechanism, 1e3 * replay.worst_lateness.as_secs_f64());
         runs.push(run);
         if stop::asked() {
             break;
