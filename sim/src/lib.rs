@@ -61,5 +61,5 @@ pub use format::TraceFormat;
 pub use mechanism::Mechanism;
 pub use report::{PlantName, Report, Run, TrainingRun, write_atomically};
 pub use scenario::Scenario;
-pub use simulate::{simulate, simulate_training};
+pub use simulate::{simulate, simulate_on, simulate_training};
 pub use trace::{End, Trace};

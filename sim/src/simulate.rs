@@ -18,11 +18,27 @@ pub fn simulate(
     policy: &mut dyn Policy,
     policy_name: &str,
 ) -> Result<Run, Error> {
+    simulate_on(scenario, ladder, ladder, trace, policy, policy_name)
+}
+
+/// [`simulate`] on a machine whose service times are those of `machine`, while demands, load and policy go by `ladder`: what a ladder measured
+/// at one moment does at another.
+///
+/// # Errors
+/// As [`simulate`].
+pub fn simulate_on(
+    scenario: &Scenario,
+    ladder: &Ladder,
+    machine: &Ladder,
+    trace: &Trace,
+    policy: &mut dyn Policy,
+    policy_name: &str,
+) -> Result<Run, Error> {
     let batch = scenario.request.batch;
     check_batch(scenario, "request.batch", batch, ladder)?;
     let mut requests = scenario.requests(ladder)?;
     requests.retain(|request| trace.stops_at().is_none_or(|end| request.arrival < end));
-    let mut device = device(scenario, ladder, trace, batch);
+    let mut device = device(scenario, machine, trace, batch);
     let mut records = serve(&mut device, &requests, ladder, policy)?;
     unfinish(&mut records);
     Ok(Run::of(policy_name, PlantName::Sim, requests.len(), &records, ladder))

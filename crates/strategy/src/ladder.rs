@@ -129,6 +129,19 @@ impl Ladder {
         }
     }
 
+    /// The same rungs with service times that were measured at another moment; costs, which policies go by, stay.
+    ///
+    /// # Errors
+    /// Unless there is one spread a rung.
+    pub fn with_services(&self, services: Vec<Spread>) -> Result<Self, Error> {
+        if services.len() != self.rungs.len() {
+            return Err(Error::new("services", format!("{} spreads, one a rung", self.rungs.len())));
+        }
+        let renewed = |(rung, service): (&Rung, Spread)| Rung { service, ..rung.clone() };
+        let rungs = self.rungs.iter().zip(services).map(renewed).collect();
+        Ok(Self { stamp: self.stamp.clone(), rungs })
+    }
+
     /// The rungs, dense first.
     pub fn rungs(&self) -> &[Rung] {
         &self.rungs

@@ -5,7 +5,6 @@ use crate::model::Model;
 use crate::options::Demo;
 use crate::{samples, stop};
 use anyhow::{Context, Result};
-use supple_sim::Report;
 
 /// The shipped model, profiled here, serves the demo scenario dense and guided, live and simulated.
 ///
@@ -29,9 +28,8 @@ pub fn run(options: &Demo) -> Result<End> {
         println!("{}\n", ladder_table(&ladder));
     }
     let names = super::COMPARED.map(str::to_owned);
-    let mut runs = serve::runs(&mut executor, &ladder, &batches, &scenario, &trace, &names)?;
-    runs.extend(simulate::runs(&scenario, &trace, &ladder, &names)?);
-    let report = Report::new(&scenario, runs);
+    let live = serve::runs(&mut executor, &ladder, &batches, &scenario, &trace, &names)?;
+    let report = serve::side_by_side(&scenario, &trace, &ladder, live)?;
     simulate::print(&report, options.common.json)?;
     report.write(&options.report, &trace)?;
     eprintln!("report: {}", options.report.join("report.html").display());

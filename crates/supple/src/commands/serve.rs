@@ -4,9 +4,10 @@ use crate::live::serve_live;
 use crate::options::Serve;
 use crate::{samples, stop};
 use anyhow::{Context, Result, bail};
-use supple_executor::{Batch, Executor};
-use supple_sim::{Report, Run, Scenario, Trace};
-use supple_strategy::Ladder;
+use supple_executor::{Batch, Executor, measure};
+use supple_graph::Setting;
+use supple_sim::{Report, Run, Scenario, Trace, simulate_on};
+use supple_strategy::{Ladder, Spread};
 
 /// Serves a scenario live, once a policy, and simulates the same where asked.
 ///
@@ -31,17 +32,46 @@ pub fn run(options: &Serve) -> Result<End> {
     }
     let mut executor = model.executor(backend)?.with_threads(threads);
     let batches = samples::fresh(&data.held_out, batch);
-    let mut all = runs(&mut executor, &ladder, &batches, &scenario, &trace, &names)?;
-    if options.simulated {
-        all.extend(simulate::runs(&scenario, &trace, &ladder, &names)?);
-    }
-    let report = Report::new(&scenario, all);
+    let live = runs(&mut executor, &ladder, &batches, &scenario, &trace, &names)?;
+    let report =
+        if options.simulated { side_by_side(&scenario, &trace, &ladder, live)? } else { live_only(&scenario, live) };
     simulate::print(&report, options.common.json)?;
     options.play.write(&report, &trace)?;
     Ok(if stop::asked() { End::Interrupted } else { demand_kept(&report, &scenario) })
 }
 
-/// One live run a policy; stops early when the user asks.
+/// A live run with the service times that the machine had around it.
+#[derive(Clone, Debug)]
+pub(crate) struct Live {
+    run: Run,
+    machine: Ladder,
+}
+
+fn live_only(scenario: &Scenario, live: Vec<Live>) -> Report {
+    Report::new(scenario, live.into_iter().map(|live| live.run).collect())
+}
+
+/// The live runs, and each simulated with the service times that were measured just before and after it.
+pub(crate) fn side_by_side(scenario: &Scenario, trace: &Trace, ladder: &Ladder, live: Vec<Live>) -> Result<Report> {
+    let mut simulated = Vec::with_capacity(live.len());
+    for Live { run, machine } in &live {
+        let mut policy = policy(&run.policy, scenario, ladder)?;
+        simulated.push(simulate_on(scenario, ladder, machine, trace, policy.as_mut(), &run.policy)?);
+    }
+    Ok(Report::new(scenario, live.into_iter().map(|live| live.run).chain(simulated).collect()))
+}
+
+/// Runs of each rung in one look at the machine's speed.
+const LOOK: usize = 20;
+
+/// Service times of the rungs now.
+fn look(executor: &mut Executor, ladder: &Ladder, input: &Batch) -> Result<Vec<Vec<f64>>> {
+    let settings: Vec<Setting> = ladder.rungs().iter().map(|rung| rung.setting.clone()).collect();
+    settings.iter().try_for_each(|setting| executor.prepare(setting))?;
+    Ok(measure::service_times(executor, &settings, &input.input, LOOK)?)
+}
+
+/// One live run a policy, the machine's speed looked at before and after; stops early when the user asks.
 pub(crate) fn runs(
     executor: &mut Executor,
     ladder: &Ladder,
@@ -49,14 +79,20 @@ pub(crate) fn runs(
     scenario: &Scenario,
     trace: &Trace,
     names: &[String],
-) -> Result<Vec<Run>> {
+) -> Result<Vec<Live>> {
+    let input = batches.first().context("held-out data: expected at least one row")?;
     let mut runs = Vec::with_capacity(names.len());
     for name in names {
         let mut policy = policy(name, scenario, ladder)?;
         eprintln!("live {name}: {:.0} s", scenario.duration().seconds());
+        let mut services = look(executor, ladder, input)?;
         let (run, replay) = serve_live(executor, ladder, batches, scenario, trace, (name, policy.as_mut()))?;
-        eprintln!("  {}; latest change {:.1} ms late", replay.mechanism, 1e3 * replay.worst_lateness.as_secs_f64());
-        runs.push(run);
+        let after = look(executor, ladder, input)?;
+        services.iter_mut().zip(after).for_each(|(times, after)| times.extend(after));
+        let lateness = 1e3 * replay.worst_lateness.as_secs_f64();
+        eprintln!("  {}; latest change {lateness:.1} ms late", replay.mechanism);
+        let spreads = services.into_iter().map(Spread::of).collect::<Result<_, _>>()?;
+        runs.push(Live { run, machine: ladder.with_services(spreads)? });
         if stop::asked() {
             break;
         }

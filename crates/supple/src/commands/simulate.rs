@@ -29,7 +29,7 @@ pub fn run(options: &Simulate) -> Result<End> {
 }
 
 /// One simulated run a policy.
-pub(crate) fn runs(scenario: &Scenario, trace: &Trace, ladder: &Ladder, names: &[String]) -> Result<Vec<Run>> {
+fn runs(scenario: &Scenario, trace: &Trace, ladder: &Ladder, names: &[String]) -> Result<Vec<Run>> {
     let run = |name: &String| {
         let mut policy = policy(name, scenario, ladder)?;
         Ok(simulate(scenario, ladder, trace, policy.as_mut(), name)?)
