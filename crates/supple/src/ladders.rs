@@ -27,7 +27,7 @@ impl Effort {
     /// Enough for figures that are quoted.
     pub const FULL: Self = Self { rounds: 60, rows: 2000 };
     /// Enough to choose by, in a few seconds.
-    pub const QUICK: Self = Self { rounds: 25, rows: 600 };
+    pub const QUICK: Self = Self { rounds: 15, rows: 500 };
 }
 
 fn densities() -> impl Iterator<Item = Density> {

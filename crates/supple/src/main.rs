@@ -5,7 +5,7 @@ use std::alloc::System;
 use std::process::ExitCode;
 use supple::commands::{self, End};
 use supple::options::{Command, Options};
-use supple::stop;
+use supple::{machine, stop};
 
 /// Counts allocations, so that `bench switch` can show that a switch makes none.
 #[global_allocator]
@@ -32,11 +32,11 @@ fn main() -> ExitCode {
     }
 }
 
-/// Requests are served on this thread alone, so that the share of this thread is the share of the work; training uses every core.
+/// Requests are served on this thread alone, so that the share of this thread is the share of the work; training uses every core, this thread
+/// being one of those that compute.
 fn run(command: &Command) -> anyhow::Result<End> {
-    if !matches!(command, Command::Train(_)) {
-        rayon::ThreadPoolBuilder::new().num_threads(1).use_current_thread().build_global()?;
-    }
+    let threads = if matches!(command, Command::Train(_)) { machine::cpus() } else { 1 };
+    rayon::ThreadPoolBuilder::new().num_threads(threads).use_current_thread().build_global()?;
     match command {
         Command::Demo(options) => commands::demo::run(options),
         Command::Train(options) => commands::train::run(options),

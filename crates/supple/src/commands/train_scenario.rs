@@ -38,8 +38,7 @@ pub fn run(options: &Train) -> Result<End> {
     let stamp = model.stamp(backend, threads, wanted.batch as usize, &data.name);
     let mut batches = Batches::new(&data.train, options.seed, wanted.batch as usize);
     let ladder = step_ladder(fresh()?, &batches.of_step(0), stamp)?;
-    let mut workers = rayon::broadcast(|_| Tid::current());
-    workers.push(Tid::current());
+    let workers = rayon::broadcast(|_| Tid::current());
     let mut runs = Vec::new();
     for name in names_or_compared(&options.policy) {
         let mut policy = policy(&name, &scenario, &ladder)?;
