@@ -78,6 +78,7 @@ pub struct Training<'a> {
     model: Model,
     data: &'a Data,
     options: Options,
+    backend: Backend,
     trainer: Trainer,
     step: usize,
     checkpoint: PathBuf,
@@ -98,7 +99,7 @@ impl<'a> Training<'a> {
     pub fn new(model: Model, data: &'a Data, options: Options, out: &Path, backend: Backend) -> Result<Self> {
         let adam = AdamConfig { rate: options.rate, ..AdamConfig::default() };
         let trainer = Trainer::new(model.elastic().clone(), model.weights(), adam, backend)?;
-        Ok(Self { model, data, options, trainer, step: 0, checkpoint: checkpoint_of(out) })
+        Ok(Self { model, data, options, backend, trainer, step: 0, checkpoint: checkpoint_of(out) })
     }
 
     /// The run that a checkpoint keeps.
@@ -170,8 +171,7 @@ impl<'a> Training<'a> {
     }
 
     fn executor(&self) -> Result<Executor> {
-        let backend = Backend::preferred()?;
-        Ok(Executor::new(self.model.elastic().clone(), &self.trainer.weights()?, backend)?)
+        Ok(Executor::new(self.model.elastic().clone(), &self.trainer.weights()?, self.backend)?)
     }
 
     /// The model as it is now, without the optimizer's memory.

@@ -7,7 +7,7 @@ use crate::options::Train;
 use crate::training::Batches;
 use crate::{samples, stop};
 use anyhow::{Context, Result};
-use supple_executor::{AdamConfig, Batch, Executor, Trainer, measure};
+use supple_executor::{AdamConfig, Backend, Batch, Executor, Trainer, measure};
 use supple_graph::{Density, Setting};
 use supple_models::Data;
 use supple_sim::Report;
@@ -54,7 +54,7 @@ pub fn run(options: &Train) -> Result<End> {
             (&name, policy.as_mut()),
         )?;
         eprintln!("  {}", replay.mechanism);
-        runs.push(run.with_final_accuracy(best_accuracy(&trainer, &ladder, &data)?));
+        runs.push(run.with_final_accuracy(best_accuracy(&trainer, &ladder, &data, backend)?));
         if stop::asked() {
             break;
         }
@@ -93,8 +93,7 @@ fn step_ladder(mut trainer: Trainer, batch: &Batch, stamp: supple_strategy::Stam
 }
 
 /// Accuracy on fresh rows of the width that is best on calibration rows.
-fn best_accuracy(trainer: &Trainer, ladder: &Ladder, data: &Data) -> Result<f64> {
-    let backend = supple_executor::Backend::preferred()?;
+fn best_accuracy(trainer: &Trainer, ladder: &Ladder, data: &Data, backend: Backend) -> Result<f64> {
     let mut executor = Executor::new(trainer.elastic().clone(), &trainer.weights()?, backend)?;
     let calibration = samples::calibration(&data.held_out, 1000, 100);
     let mut best = (f64::NEG_INFINITY, 0);
