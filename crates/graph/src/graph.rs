@@ -140,7 +140,7 @@ impl Graph {
         &self.nodes[NodeIndex::new(id.0)]
     }
 
-    /// Renames a node; the caller keeps names unique.
+    /// Puts another operator in a node's place; the caller keeps the graph well-formed.
     pub(crate) fn replace_op(&mut self, id: NodeId, op: Op) {
         self.nodes[NodeIndex::new(id.0)].op = op;
     }

@@ -11,14 +11,15 @@ pub mod train_scenario;
 
 use crate::model::Model;
 use crate::options::{Common, Play, Source};
-use anyhow::{Context, Result, bail};
+use crate::samples;
+use anyhow::{Context, Result, bail, ensure};
 use comfy_table::{Cell, CellAlignment, Table, presets};
 use serde::de::DeserializeOwned;
 use std::path::Path;
-use supple_executor::Backend;
+use supple_executor::{Backend, Batch, Executor};
 use supple_models::{Data, ModelName};
 use supple_sim::{Report, Scenario, Trace, write_atomically};
-use supple_strategy::{Ladder, Policy, policies};
+use supple_strategy::{Ladder, Policy, Stamp, policies};
 
 /// How a command ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -70,6 +71,29 @@ impl Source {
             bail!("data: {} was trained on {}, found {}", self.model, model.about().data, data.name);
         }
         Ok(data)
+    }
+}
+
+/// A trained model with what measures it: its data, an executor, and requests of one size.
+pub(crate) struct Opened {
+    pub model: Model,
+    pub data: Data,
+    pub executor: Executor,
+    pub batches: Vec<Batch>,
+    pub stamp: Stamp,
+}
+
+impl Source {
+    /// Opens everything that a measurement with requests of `batch` samples needs.
+    pub(crate) fn open(&self, common: &Common, batch: usize) -> Result<Opened> {
+        let model = self.model()?;
+        let data = self.data(&model)?;
+        let (backend, threads) = (common.backend()?, usize::from(self.threads));
+        let executor = model.executor(backend)?.with_threads(threads);
+        let batches = samples::fresh(&data.held_out, batch);
+        ensure!(!batches.is_empty(), "held-out data: expected at least one row");
+        let stamp = model.stamp(backend, threads, batch, &data.name);
+        Ok(Opened { model, data, executor, batches, stamp })
     }
 }
 

@@ -1,5 +1,5 @@
 //! `supple ladder`
-use super::{End, ladder_table, read_json, write_json};
+use super::{End, Opened, ladder_table, read_json, write_json};
 use crate::ladders::{self, Effort};
 use crate::options::Ladder;
 use crate::samples;
@@ -11,14 +11,8 @@ use supple_strategy::Profile;
 /// # Errors
 /// When something cannot be read or written, or the profile is of another model or machine.
 pub fn run(options: &Ladder) -> Result<End> {
-    let model = options.source.model()?;
-    let data = options.source.data(&model)?;
-    let backend = options.common.backend()?;
-    let threads = usize::from(options.source.threads);
-    let mut executor = model.executor(backend)?.with_threads(threads);
-    let batches = samples::fresh(&data.held_out, options.batch);
-    let input = batches.first().context("held-out data: expected at least one row")?;
-    let stamp = model.stamp(backend, threads, options.batch, &data.name);
+    let Opened { model, data, mut executor, batches, stamp } = options.source.open(&options.common, options.batch)?;
+    let input = &batches[0];
     let profile = match &options.profile {
         None => ladders::profile(&mut executor, stamp, input, Effort::FULL.rounds)?,
         Some(path) => {

@@ -1,23 +1,16 @@
 //! `supple profile`
-use super::{End, table, write_json};
+use super::{End, Opened, table, write_json};
 use crate::ladders::{self, Effort};
 use crate::options::Profile;
-use crate::samples;
-use anyhow::{Context, Result};
+use anyhow::Result;
 
 /// Measures what settings cost and writes the profile.
 ///
 /// # Errors
 /// When the model or data cannot be read, or the profile not be written.
 pub fn run(options: &Profile) -> Result<End> {
-    let model = options.source.model()?;
-    let data = options.source.data(&model)?;
-    let backend = options.common.backend()?;
-    let threads = usize::from(options.source.threads);
-    let mut executor = model.executor(backend)?.with_threads(threads);
-    let batches = samples::fresh(&data.held_out, options.batch);
-    let input = batches.first().context("held-out data: expected at least one row")?;
-    let stamp = model.stamp(backend, threads, options.batch, &data.name);
+    let Opened { mut executor, batches, stamp, .. } = options.source.open(&options.common, options.batch)?;
+    let input = &batches[0];
     let profile = ladders::profile(&mut executor, stamp, input, Effort::FULL.rounds)?;
     write_json(&options.out, &profile)?;
     if options.common.json {
