@@ -53,6 +53,15 @@ impl Common {
     }
 }
 
+/// A trained model with what measures it: its data, an executor, and requests of one size.
+pub(crate) struct Opened {
+    pub model: Model,
+    pub data: Data,
+    pub executor: Executor,
+    pub batches: Vec<Batch>,
+    pub stamp: Stamp,
+}
+
 impl Source {
     /// The trained model; a built-in name stands for the one that Supple ships.
     pub(crate) fn model(&self) -> Result<Model> {
@@ -72,19 +81,8 @@ impl Source {
         }
         Ok(data)
     }
-}
 
-/// A trained model with what measures it: its data, an executor, and requests of one size.
-pub(crate) struct Opened {
-    pub model: Model,
-    pub data: Data,
-    pub executor: Executor,
-    pub batches: Vec<Batch>,
-    pub stamp: Stamp,
-}
-
-impl Source {
-    /// Opens everything that a measurement with requests of `batch` samples needs.
+    /// Opens everything that measuring and serving requests of `batch` samples need.
     pub(crate) fn open(&self, common: &Common, batch: usize) -> Result<Opened> {
         let model = self.model()?;
         let data = self.data(&model)?;

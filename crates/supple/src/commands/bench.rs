@@ -1,10 +1,10 @@
 //! `supple bench`
-use super::{End, table};
+use super::{End, Opened, table};
+use crate::allocations;
 use crate::ladders::DENSITIES;
 use crate::model::Model;
 use crate::options::{BenchCommand, Common, Source};
-use crate::{allocations, samples};
-use anyhow::{Context, Result};
+use anyhow::Result;
 use std::hint::black_box;
 use std::time::Instant;
 use supple_executor::{Backend, measure};
@@ -88,11 +88,8 @@ fn observation(turn: u32) -> Observation {
 }
 
 fn density(source: &Source, batch: usize, common: &Common) -> Result<End> {
-    let model = source.model()?;
-    let data = source.data(&model)?;
-    let mut executor = model.executor(common.backend()?)?.with_threads(usize::from(source.threads));
-    let batches = samples::fresh(&data.held_out, batch);
-    let input = &batches.first().context("held-out data: expected at least one row")?.input;
+    let Opened { model, mut executor, batches, .. } = source.open(common, batch)?;
+    let input = &batches[0].input;
     let analysis = model.elastic().analysis();
     let settings: Vec<Setting> = DENSITIES.into_iter().filter_map(Density::new).map(|d| analysis.uniform(d)).collect();
     settings.iter().try_for_each(|setting| executor.prepare(setting))?;

@@ -1,8 +1,8 @@
 //! `supple serve`
-use super::{End, demand_kept, policy, read_ladder, simulate};
+use super::{End, Opened, demand_kept, policy, read_ladder, simulate};
 use crate::live::serve_live;
 use crate::options::Serve;
-use crate::{samples, stop};
+use crate::stop;
 use anyhow::{Context, Result, bail};
 use supple_executor::{Batch, Executor, measure};
 use supple_graph::Setting;
@@ -16,13 +16,9 @@ use supple_strategy::{Ladder, Spread};
 pub fn run(options: &Serve) -> Result<End> {
     let (scenario, trace) = options.play.scenario()?;
     let ladder = read_ladder(&options.ladder)?;
-    let model = options.source.model()?;
-    let data = options.source.data(&model)?;
-    let backend = options.common.backend()?;
-    let threads = usize::from(options.source.threads);
     let batch = scenario.request.batch as usize;
-    let here = model.stamp(backend, threads, batch, &data.name);
-    ladder.stamp.matches(&here).with_context(|| options.ladder.display().to_string())?;
+    let Opened { mut executor, batches, stamp, .. } = options.source.open(&options.common, batch)?;
+    ladder.stamp.matches(&stamp).with_context(|| options.ladder.display().to_string())?;
     if scenario.training.is_some() {
         bail!("{}: has a table [training]; use `supple train --scenario`", options.play.scenario);
     }
@@ -30,8 +26,6 @@ pub fn run(options: &Serve) -> Result<End> {
     for name in &names {
         policy(name, &scenario, &ladder)?;
     }
-    let mut executor = model.executor(backend)?.with_threads(threads);
-    let batches = samples::fresh(&data.held_out, batch);
     let live = runs(&mut executor, &ladder, &batches, &scenario, &trace, &names)?;
     let report =
         if options.simulated { side_by_side(&scenario, &trace, &ladder, live)? } else { live_only(&scenario, live) };
