@@ -37,8 +37,8 @@ impl Backend {
         Self::ALL.first().copied().ok_or_else(|| Error::new("backend", "built without any of flex, ndarray, wgpu"))
     }
 
-    /// Its device.
-    pub(crate) fn device(self) -> Device {
+    /// Its device, as plain Burn knows it.
+    pub fn device(self) -> Device {
         match self {
             #[cfg(feature = "flex")]
             Self::Flex => Device::flex(),

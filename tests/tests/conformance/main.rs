@@ -59,7 +59,7 @@ fn dense_outputs_equal_plain_burn_at_any_batch() {
                 shape[0] = samples;
                 let input = if shape.len() == 4 { noisy(&shape) } else { sentences(samples).input };
                 let place = format!("{} on {backend}, kernels {kernels}, {samples} samples", model.name);
-                assert_close(&executor.run(&input).unwrap(), &(model.forward)(&input), 1e-4, &place);
+                assert_close(&executor.run(&input).unwrap(), &(model.forward)(&input, backend), 1e-4, &place);
             }
         }
     });
@@ -86,7 +86,8 @@ fn the_order_of_importance_keeps_dense_outputs() {
         assert!(!model.elastic.has_sparse_constants());
         let ordered = model.elastic.in_order_of_importance(&model.weights);
         let executor = Executor::new(model.elastic.clone(), &ordered, backend).unwrap();
-        let (found, expected) = (executor.run(&model.batch.input).unwrap(), (model.forward)(&model.batch.input));
+        let (found, expected) =
+            (executor.run(&model.batch.input).unwrap(), (model.forward)(&model.batch.input, backend));
         assert_close(&found, &expected, 1e-4, &format!("{} on {backend}", model.name));
     });
 }
@@ -109,7 +110,7 @@ fn switching_away_and_back_gives_the_same_bits() {
 fn dense_gradients_equal_plain_burn() {
     for_each(|model, backend| {
         let (loss, found) = model.trainer(backend).gradients(&model.batch, &model.uniform(1000)).unwrap();
-        let (expected_loss, expected) = (model.gradients)(&model.batch);
+        let (expected_loss, expected) = (model.gradients)(&model.batch, backend);
         assert!((loss - expected_loss).abs() < 1e-4, "{} on {backend}: {loss}, not {expected_loss}", model.name);
         assert_eq!(found.len(), expected.len(), "{} on {backend}", model.name);
         for (node, gradient) in &found {

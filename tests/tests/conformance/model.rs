@@ -16,8 +16,8 @@ pub const CONTEXT: usize = 4;
 /// Arrays by the names of the parameters.
 type Named = BTreeMap<String, Array>;
 
-/// Loss and gradients of plain Burn.
-pub type Derivative = Box<dyn Fn(&Batch) -> (f64, Named)>;
+/// Loss and gradients of plain Burn on a backend.
+pub type Derivative = Box<dyn Fn(&Batch, Backend) -> (f64, Named)>;
 
 /// A captured module beside what plain Burn computes with it.
 pub struct Model {
@@ -25,7 +25,7 @@ pub struct Model {
     pub elastic: Arc<Elastic>,
     pub weights: Weights,
     pub batch: Batch,
-    pub forward: Box<dyn Fn(&Array) -> Array>,
+    pub forward: Box<dyn Fn(&Array, Backend) -> Array>,
     pub gradients: Derivative,
 }
 
@@ -136,10 +136,13 @@ where
         elastic: Arc::new(Elastic::new(graph).unwrap()),
         weights,
         batch,
-        forward: Box::new(move |input| array(forward(&module, load(input, &Device::default())))),
-        gradients: Box::new(move |batch| {
-            let device = Device::default().autodiff();
-            let module = learner.clone().set_require_grad(true).train();
+        forward: Box::new(move |input, backend| {
+            let device = backend.device();
+            array(forward(&module.clone().fork(&device), load(input, &device)))
+        }),
+        gradients: Box::new(move |batch, backend| {
+            let device = backend.device().autodiff();
+            let module = learner.clone().fork(&device).set_require_grad(true).train();
             let loss = loss(forward(&module, load(&batch.input, &device)), &batch.targets);
             let mut read = Read { gradients: &loss.backward(), path: Vec::new(), found: Named::new() };
             module.visit(&mut read);
