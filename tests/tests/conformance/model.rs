@@ -16,6 +16,9 @@ pub const CONTEXT: usize = 4;
 /// Arrays by the names of the parameters.
 type Named = BTreeMap<String, Array>;
 
+/// Output of plain Burn on a backend.
+pub type Forward = Box<dyn Fn(&Array, Backend) -> Array>;
+
 /// Loss and gradients of plain Burn on a backend.
 pub type Derivative = Box<dyn Fn(&Batch, Backend) -> (f64, Named)>;
 
@@ -25,7 +28,7 @@ pub struct Model {
     pub elastic: Arc<Elastic>,
     pub weights: Weights,
     pub batch: Batch,
-    pub forward: Box<dyn Fn(&Array, Backend) -> Array>,
+    pub forward: Forward,
     pub gradients: Derivative,
 }
 
