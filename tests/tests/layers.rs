@@ -4,9 +4,10 @@ use std::fs::{read_dir, read_to_string};
 use std::path::{Path, PathBuf};
 
 /// Every package, its folder and its floor: normal dependencies only point downwards.
-const FLOORS: [(&str, &str, u32); 9] = [
+const FLOORS: [(&str, &str, u32); 10] = [
     ("supple-graph", "crates/graph", 1),
     ("supple-strategy", "crates/strategy", 2),
+    ("supple-onnx", "crates/onnx", 2),
     ("supple-kernels", "crates/kernels", 2),
     ("supple-sim", "sim", 3),
     ("supple-executor", "crates/executor", 3),

@@ -1,6 +1,6 @@
 //! One operator of the graph on Burn tensors of any rank.
 use crate::error::{Error, Result};
-use crate::fast;
+use crate::layers::{self, Call, Kind};
 use crate::tensor::{Any, lengths};
 use burn::backend::Dispatch;
 use burn::backend::ops::{ActivationOps, FloatTensorOps, IntTensorOps, ModuleOps};
@@ -11,8 +11,10 @@ use supple_graph::{DType, Fact, Graph, NodeId, Op, Operator};
 /// How operators are computed.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Mode {
-    /// Take a kernel of ours where one fits; they have no backward pass.
+    /// Take our kernels.
     pub kernels: bool,
+    /// Let our kernels apply a ReLU that alone reads them; its gradient would be lost.
+    pub fuse: bool,
     /// Threads for our kernels.
     pub threads: usize,
 }
@@ -29,6 +31,17 @@ pub(crate) fn forward(
     let inputs: Vec<Vec<NodeId>> =
         graph.ids().map(|id| graph.inputs_of(id).into_iter().map(|value| value.node).collect()).collect();
     inputs.iter().flatten().chain(graph.outputs().iter().map(|v| &v.node)).for_each(|id| readers[id.0] += 1);
+    let fused: Vec<bool> = graph
+        .ids()
+        .map(|id| {
+            let relu = matches!(&graph.node(id).op, Op::Unary(op) if op.function == UnaryFunction::Relu);
+            let layer = |node: &NodeId| matches!(graph.node(*node).op, Op::Linear(_) | Op::Conv2d(_));
+            let alone = |node: &&NodeId| readers[node.0] == 1 && layer(node);
+            mode.kernels && mode.fuse && relu && inputs[id.0].iter().find(alone).is_some()
+        })
+        .collect();
+    let mut relu = vec![false; graph.len()];
+    graph.ids().filter(|id| fused[id.0]).for_each(|id| relu[inputs[id.0][0].0] = true);
     for id in graph.ids() {
         if sources[id.0].is_some() {
             continue;
@@ -40,13 +53,19 @@ pub(crate) fn forward(
             let operand = if readers[node.0] == 0 { slot.take() } else { slot.clone() };
             operands.push(operand.ok_or_else(|| Error::new(&graph.node(*node).name, "its value is missing"))?);
         }
-        sources[id.0] = Some(run(&graph.node(id).op, operands, &facts[id.0], batch, mode)?);
+        sources[id.0] = match operands.pop() {
+            Some(value) if fused[id.0] => Some(value),
+            last => {
+                operands.extend(last);
+                Some(run(&graph.node(id).op, operands, &facts[id.0], batch, (mode, relu[id.0]))?)
+            }
+        };
     }
     let output = graph.outputs().first().ok_or_else(|| Error::new(graph.name(), "has no output"))?;
     sources[output.node.0].take().ok_or_else(|| Error::new(graph.name(), "its output is missing"))
 }
 
-fn run(op: &Op, operands: Vec<Any>, fact: &Fact, batch: usize, mode: Mode) -> Result<Any> {
+fn run(op: &Op, operands: Vec<Any>, fact: &Fact, batch: usize, (mode, relu): (Mode, bool)) -> Result<Any> {
     let wrong = || Error::new(op.name(), "wrong number of inputs");
     let mut operands = operands.into_iter();
     let mut next = || operands.next().ok_or_else(wrong);
@@ -54,16 +73,19 @@ fn run(op: &Op, operands: Vec<Any>, fact: &Fact, batch: usize, mode: Mode) -> Re
     Ok(match op {
         Op::Linear(_) => {
             let (w, b) = (next()?, operands.next());
-            linear(x, w, b, mode)
+            let call = |kind| Call { kind, relu, threads: mode.threads };
+            match mode.kernels.then(|| layers::layer(&x, &w, b.as_ref(), call(Kind::Linear))).flatten() {
+                Some(y) => y,
+                None => linear(x, w, b),
+            }
         }
         Op::Conv2d(conv) => {
             let (w, b) = (next()?, operands.next());
-            if mode.kernels
-                && let Some(y) = fast::conv2d(&x, &w, b.as_ref(), conv, mode.threads)
-            {
-                return Ok(y);
+            let call = || Call { kind: Kind::Conv2d(conv.clone()), relu, threads: mode.threads };
+            match mode.kernels.then(|| layers::layer(&x, &w, b.as_ref(), call())).flatten() {
+                Some(y) => y,
+                None => Dispatch::conv2d(x, w, b, ConvOptions::new(conv.stride, conv.padding, conv.dilation, 1)),
             }
-            Dispatch::conv2d(x, w, b, ConvOptions::new(conv.stride, conv.padding, conv.dilation, 1))
         }
         Op::Matmul(_) => Dispatch::float_matmul(x, next()?),
         Op::MaxPool2d(pool) => Dispatch::max_pool2d(x, pool.kernel, pool.stride, [0, 0], [1, 1], false),
@@ -95,13 +117,8 @@ fn run(op: &Op, operands: Vec<Any>, fact: &Fact, batch: usize, mode: Mode) -> Re
     })
 }
 
-/// Burn's linear layer wants an input of the weights' rank or more; rows are flattened for our kernel.
-fn linear(x: Any, w: Any, b: Option<Any>, mode: Mode) -> Any {
-    if mode.kernels
-        && let Some(y) = fast::linear(&x, &w, b.as_ref(), mode.threads)
-    {
-        return y;
-    }
+/// Burn's linear layer wants an input of the weights' rank or more.
+fn linear(x: Any, w: Any, b: Option<Any>) -> Any {
     let outputs = lengths(&w)[1];
     let mut shape = lengths(&x);
     let y = Dispatch::linear(x, w, b);

@@ -2,6 +2,7 @@
 use crate::bridge::{self, Mode};
 use crate::device::Backend;
 use crate::error::{Error, Result};
+use crate::layers::has_kernels;
 use crate::tensor::{Any, download, prefix, upload};
 use std::sync::Arc;
 use supple_graph::{Array, DType, Elastic, Fact, Graph, NodeId, Op, Setting, Value, Weights};
@@ -42,14 +43,14 @@ impl Executor {
             _ => None,
         };
         let full = graph.ids().map(source).collect();
-        let mode = Mode { kernels: true, threads: 1 };
+        let mode = Mode { kernels: has_kernels(backend), fuse: true, threads: 1 };
         let mut this = Self { elastic, backend, mode, full, plans: Vec::new(), current: 0 };
         let dense = this.elastic.analysis().dense();
         this.prepare(&dense)?;
         Ok(this)
     }
 
-    /// Runs with this many threads where our own kernels compute; Burn's operators use rayon's pool.
+    /// Runs with this many threads where our own kernels compute, one by default; Burn's operators use rayon's pool.
     #[must_use]
     pub fn with_threads(mut self, threads: usize) -> Self {
         self.mode.threads = threads.max(1);
@@ -59,7 +60,7 @@ impl Executor {
     /// Whether our own kernels may replace Burn's operators; they may by default.
     #[must_use]
     pub fn with_kernels(mut self, kernels: bool) -> Self {
-        self.mode.kernels = kernels;
+        self.mode.kernels = kernels && has_kernels(self.backend);
         self
     }
 

@@ -4,6 +4,7 @@ use crate::bridge::{self, Mode};
 use crate::device::Backend;
 use crate::error::{Error, Result};
 use crate::executor::{check_input, check_weights};
+use crate::layers::has_kernels;
 use crate::loss::{Batch, cross_entropy, rows};
 use crate::tensor::{Any, download, lengths, prefix, ranges, upload};
 use burn::backend::ops::{ActivationOps, FloatTensorOps};
@@ -22,6 +23,7 @@ pub struct Trainer {
     elastic: Arc<Elastic>,
     backend: Backend,
     config: AdamConfig,
+    mode: Mode,
     parameters: BTreeMap<NodeId, (Any, Slots)>,
 }
 
@@ -46,7 +48,23 @@ impl Trainer {
             (id, (upload(array, DType::F32, device.as_dispatch()), slots))
         };
         let parameters = elastic.graph().parameter_ids().into_iter().map(parameter).collect();
-        Ok(Self { elastic, backend, config, parameters })
+        let threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+        let mode = Mode { kernels: has_kernels(backend), fuse: false, threads };
+        Ok(Self { elastic, backend, config, mode, parameters })
+    }
+
+    /// Runs with this many threads where our own kernels compute, by default one for each processor; Burn's operators use rayon's pool.
+    #[must_use]
+    pub fn with_threads(mut self, threads: usize) -> Self {
+        self.mode.threads = threads.max(1);
+        self
+    }
+
+    /// Whether our own kernels may replace Burn's operators; they may by default.
+    #[must_use]
+    pub fn with_kernels(mut self, kernels: bool) -> Self {
+        self.mode.kernels = kernels && has_kernels(self.backend);
+        self
     }
 
     /// The graph and its sites.
@@ -124,7 +142,7 @@ impl Trainer {
                 _ => {}
             }
         }
-        let logits = bridge::forward(graph, &facts, sources, samples, Mode { kernels: false, threads: 1 })?;
+        let logits = bridge::forward(graph, &facts, sources, samples, self.mode)?;
         let logits = rows(logits);
         let shape = lengths(&logits);
         if shape[0] != batch.targets.len() {

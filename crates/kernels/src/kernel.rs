@@ -1,101 +1,107 @@
 //! The contract of a kernel.
 use crate::error::Error;
+use crate::layer::Layer;
+use supple_graph::Phase;
 
-/// What is to be computed: shapes after slicing, and the strides of the weights that the prefix is cut from.
+/// What is to be computed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Key {
-    /// `y[rows, outputs] = x[rows, inputs] W[inputs, outputs] + b`, W cut from rows of `stride` elements.
-    Linear {
-        /// Rows of x.
-        rows: usize,
-        /// Inputs kept.
-        inputs: usize,
-        /// Outputs kept.
-        outputs: usize,
-        /// Elements between two rows of the full W.
-        stride: usize,
+pub struct Key {
+    /// The layer.
+    pub layer: Layer,
+    /// Its output, or the gradient of one of its operands.
+    pub phase: Phase,
+}
+
+/// What one pass reads and writes, all row-major; `w` and `dw` start at the first element of the full weights.
+#[derive(Debug)]
+pub enum Operands<'a> {
+    /// `y = max(layer(x), 0)` with `relu`, else `y = layer(x)`.
+    Forward {
+        /// Input.
+        x: &'a [f32],
+        /// Weights.
+        w: &'a [f32],
+        /// Bias.
+        b: Option<&'a [f32]>,
+        /// Whether negative outputs become zero.
+        relu: bool,
+        /// Output, overwritten.
+        y: &'a mut [f32],
     },
-    /// `y[batch, outputs, ..] = x[batch, inputs, side, side'] * W[outputs, inputs, taps, taps'] + b`, one group.
-    Conv2d {
-        /// Samples.
-        batch: usize,
-        /// Input channels kept.
-        inputs: usize,
-        /// Output channels kept.
-        outputs: usize,
-        /// Height and width of x.
-        side: [usize; 2],
-        /// Height and width of the window.
-        taps: [usize; 2],
-        /// Step of the window.
-        step: [usize; 2],
-        /// Zeros around x.
-        padding: [usize; 2],
-        /// Elements between two output channels of the full W.
-        stride: usize,
+    /// Gradient of the input.
+    BackwardInput {
+        /// Gradient of the output.
+        dy: &'a [f32],
+        /// Weights.
+        w: &'a [f32],
+        /// Gradient of the input, overwritten.
+        dx: &'a mut [f32],
+    },
+    /// Gradients of weights and bias.
+    BackwardWeight {
+        /// Gradient of the output.
+        dy: &'a [f32],
+        /// Input.
+        x: &'a [f32],
+        /// Gradient of the weights; its prefix is overwritten, the rest not touched.
+        dw: &'a mut [f32],
+        /// Gradient of the bias, overwritten.
+        db: Option<&'a mut [f32]>,
     },
 }
 
-impl Key {
-    /// Height and width of a convolution's output; zero where the window does not fit.
-    pub fn reach(side: [usize; 2], taps: [usize; 2], step: [usize; 2], padding: [usize; 2]) -> [usize; 2] {
-        [0, 1].map(|a| (side[a] + 2 * padding[a]).checked_sub(taps[a]).map_or(0, |rest| rest / step[a].max(1) + 1))
-    }
-
-    /// Elements that x, W (at least), b and y hold.
-    pub fn lengths(&self) -> [usize; 4] {
-        match *self {
-            Self::Linear { rows, inputs, outputs, stride } => {
-                [rows * inputs, last(inputs, stride, outputs), outputs, rows * outputs]
-            }
-            Self::Conv2d { batch, inputs, outputs, side, taps, step, padding, stride } => {
-                let reach = Self::reach(side, taps, step, padding);
-                let row = inputs * taps[0] * taps[1];
-                let pixels = reach[0] * reach[1];
-                [batch * inputs * side[0] * side[1], last(outputs, stride, row), outputs, batch * outputs * pixels]
-            }
-        }
-    }
-}
-
-/// Elements up to the end of the last of `rows` rows.
-fn last(rows: usize, stride: usize, length: usize) -> usize {
-    if rows == 0 { 0 } else { (rows - 1) * stride + length }
-}
-
-/// The operands of one call, row-major.
+/// One call.
 #[derive(Debug)]
 pub struct Args<'a> {
-    /// What to compute.
-    pub key: Key,
-    /// Input.
-    pub x: &'a [f32],
-    /// Weights, from the first element of the full weights on.
-    pub w: &'a [f32],
-    /// Bias, at least as many as outputs kept.
-    pub b: Option<&'a [f32]>,
-    /// Output, overwritten.
-    pub y: &'a mut [f32],
-    /// Threads to use.
+    /// The layer.
+    pub layer: Layer,
+    /// What to read and write.
+    pub operands: Operands<'a>,
+    /// Threads to use, of rayon's pool.
     pub threads: usize,
 }
 
 impl Args<'_> {
-    /// Whether every operand holds what the key needs.
+    /// What this call computes.
+    pub fn key(&self) -> Key {
+        let phase = match self.operands {
+            Operands::Forward { .. } => Phase::Forward,
+            Operands::BackwardInput { .. } => Phase::BackwardInput,
+            Operands::BackwardWeight { .. } => Phase::BackwardWeight,
+        };
+        Key { layer: self.layer, phase }
+    }
+
+    /// Whether every operand holds what the layer needs.
     ///
     /// # Errors
     /// The first operand that does not.
     pub fn check(&self, kernel: &'static str) -> Result<(), Error> {
-        let [x, w, b, y] = self.key.lengths();
+        let [x, w, b, y] = self.layer.lengths();
         let fits = |name: &str, held: usize, needed: usize, exact: bool| {
-            let ok = if exact { held == needed } else { held >= needed };
-            let what = || format!("{name} holds {held} elements, {:?} needs {needed}", self.key);
+            let ok = (if exact { held == needed } else { held >= needed }) && held <= u32::MAX as usize;
+            let what = || format!("{name} holds {held} elements, {:?} needs {needed}", self.layer);
             if ok { Ok(()) } else { Err(Error::new(kernel, what())) }
         };
-        fits("x", self.x.len(), x, true)?;
-        fits("w", self.w.len(), w, false)?;
-        fits("b", self.b.map_or(b, <[f32]>::len), b, false)?;
-        fits("y", self.y.len(), y, true)
+        match &self.operands {
+            Operands::Forward { x: x_, w: w_, b: b_, y: y_, .. } => {
+                fits("x", x_.len(), x, true)?;
+                fits("w", w_.len(), w, false)?;
+                fits("b", b_.map_or(b, <[f32]>::len), b, false)?;
+                fits("y", y_.len(), y, true)
+            }
+            Operands::BackwardInput { dy, w: w_, dx } => {
+                fits("dy", dy.len(), y, true)?;
+                fits("w", w_.len(), w, false)?;
+                fits("dx", dx.len(), x, true)
+            }
+            Operands::BackwardWeight { dy, x: x_, dw, db } => {
+                fits("dy", dy.len(), y, true)?;
+                fits("x", x_.len(), x, true)?;
+                fits("dw", dw.len(), w, false)?;
+                fits("db", db.as_ref().map_or(b, |db| db.len()), b, false)
+            }
+        }
     }
 }
 
@@ -107,7 +113,7 @@ pub trait Kernel: Send + Sync {
     /// Whether it computes this key.
     fn takes(&self, key: &Key) -> bool;
 
-    /// Computes y.
+    /// Computes the outputs.
     ///
     /// # Errors
     /// When the operands do not fit the key, before any memory is touched.

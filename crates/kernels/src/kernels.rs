@@ -1,14 +1,15 @@
 //! The kernels, one file each, the preferred first.
 use crate::kernel::{Kernel, Key};
 
-mod prefix_conv2d;
-mod prefix_linear;
-mod product;
+mod dense_conv2d;
+mod dense_linear;
+mod depthwise_conv2d;
 
-pub use prefix_conv2d::PrefixConv2d;
-pub use prefix_linear::PrefixLinear;
+pub use dense_conv2d::DenseConv2d;
+pub use dense_linear::DenseLinear;
+pub use depthwise_conv2d::DepthwiseConv2d;
 
-static ALL: [&dyn Kernel; 2] = [&PrefixLinear, &PrefixConv2d];
+static ALL: [&dyn Kernel; 3] = [&DenseLinear, &DepthwiseConv2d, &DenseConv2d];
 
 /// Every kernel.
 pub fn all() -> &'static [&'static dyn Kernel] {

@@ -234,6 +234,34 @@ pub struct Bench {
     pub what: BenchCommand,
 }
 
+/// Options of `supple bench kernels`.
+#[derive(Debug, Args)]
+pub struct KernelBench {
+    /// Shapes as JSON: `{"linear": [{"batch", "in", "out"}], "conv2d": [{"batch", "cin", "cout", "hw", "k", "stride", "pad", "groups"}]}`;
+    /// by default a few that Supple knows.
+    #[arg(long)]
+    pub shapes: Option<PathBuf>,
+    /// Threads.
+    #[arg(long, default_value_t = 1)]
+    pub threads: usize,
+    /// Only this operator.
+    #[arg(long, value_parser = ["linear", "conv2d"])]
+    pub only: Option<String>,
+    /// A script of a peer, run as `PYTHON PEER --threads N --shapes FILE`, that prints a JSON object for each shape with `forward_ms` and
+    /// `backward_ms`; both are run in turn for each shape.
+    #[arg(long)]
+    pub against: Option<PathBuf>,
+    /// The Python that runs the peer.
+    #[arg(long, default_value = "python3")]
+    pub python: PathBuf,
+    /// Turns for each shape; a figure is the median over its turns.
+    #[arg(long, default_value_t = 3)]
+    pub rounds: usize,
+    /// Print JSON, a line for each shape, instead of a table.
+    #[arg(long)]
+    pub json: bool,
+}
+
 /// What can be measured.
 #[derive(Debug, Subcommand)]
 pub enum BenchCommand {
@@ -243,6 +271,8 @@ pub enum BenchCommand {
         #[arg(long)]
         json: bool,
     },
+    /// What kernels need for the shapes of a file, against the machine's limits and against a peer.
+    Kernels(KernelBench),
     /// What each density of a model costs, against dense.
     Density {
         /// Model and data.

@@ -1,5 +1,5 @@
 //! `supple bench`
-use super::{End, Opened, table};
+use super::{End, Opened, bench_kernels, table};
 use crate::allocations;
 use crate::ladders::DENSITIES;
 use crate::model::Model;
@@ -25,6 +25,7 @@ const ROUNDS: usize = 60;
 pub fn run(what: &BenchCommand) -> Result<End> {
     match what {
         BenchCommand::Switch { json } => switch(*json),
+        BenchCommand::Kernels(options) => bench_kernels::run(options),
         BenchCommand::Density { source, batch, common } => density(source, *batch, common),
     }
 }

@@ -1,0 +1,122 @@
+//! The layers that kernels compute: shapes after slicing, and where the prefix is cut from.
+
+/// `y[rows, outputs] = x[rows, inputs] W[inputs, outputs] + b`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Linear {
+    /// Rows of x.
+    pub rows: usize,
+    /// Inputs kept.
+    pub inputs: usize,
+    /// Outputs kept.
+    pub outputs: usize,
+    /// Elements between two rows of W.
+    pub row_stride: usize,
+}
+
+/// `y[batch, outputs, ..] = x[batch, inputs, height, width] * W[outputs, inputs / groups, ..kernel] + b`, a cross-correlation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Conv2d {
+    /// Samples.
+    pub batch: usize,
+    /// Input channels kept.
+    pub inputs: usize,
+    /// Output channels kept.
+    pub outputs: usize,
+    /// Groups of channels, each a convolution of its own.
+    pub groups: usize,
+    /// Height and width of x.
+    pub size: [usize; 2],
+    /// Height and width of the kernel.
+    pub kernel: [usize; 2],
+    /// Step of the kernel.
+    pub stride: [usize; 2],
+    /// Zeros on each side of x.
+    pub padding: [usize; 2],
+    /// Distance between the kernel's elements.
+    pub dilation: [usize; 2],
+    /// Elements between two output channels of W.
+    pub row_stride: usize,
+}
+
+impl Conv2d {
+    /// Height and width of y; zero where the kernel does not fit.
+    pub fn output_size(&self) -> [usize; 2] {
+        [0, 1].map(|a| {
+            let window = self.dilation[a] * self.kernel[a].saturating_sub(1) + 1;
+            let room = (self.size[a] + 2 * self.padding[a]).checked_sub(window);
+            room.map_or(0, |rest| rest / self.stride[a].max(1) + 1)
+        })
+    }
+
+    /// Input channels of a group.
+    pub fn group_inputs(&self) -> usize {
+        self.inputs / self.groups.max(1)
+    }
+
+    /// Output channels of a group.
+    pub fn group_outputs(&self) -> usize {
+        self.outputs / self.groups.max(1)
+    }
+
+    /// Elements of W for one output channel.
+    pub fn row(&self) -> usize {
+        self.group_inputs() * self.kernel[0] * self.kernel[1]
+    }
+
+    /// Whether the numbers make a convolution at all.
+    pub fn is_sound(&self) -> bool {
+        let positive = |pair: [usize; 2]| pair[0] > 0 && pair[1] > 0;
+        let divides = |n: usize| self.groups > 0 && n.is_multiple_of(self.groups);
+        let numbers = positive(self.kernel) && positive(self.stride) && positive(self.dilation);
+        numbers && divides(self.inputs) && divides(self.outputs) && self.row_stride >= self.row()
+    }
+}
+
+/// A layer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Layer {
+    /// A linear layer.
+    Linear(Linear),
+    /// A convolution.
+    Conv2d(Conv2d),
+}
+
+impl Layer {
+    /// Elements that x, W (at least), b and y hold; their gradients hold as many.
+    pub fn lengths(&self) -> [usize; 4] {
+        match *self {
+            Self::Linear(Linear { rows, inputs, outputs, row_stride }) => {
+                [rows * inputs, last(inputs, row_stride, outputs), outputs, rows * outputs]
+            }
+            Self::Conv2d(conv) => {
+                let [height, width] = conv.output_size();
+                let x = conv.batch * conv.inputs * conv.size[0] * conv.size[1];
+                [
+                    x,
+                    last(conv.outputs, conv.row_stride, conv.row()),
+                    conv.outputs,
+                    conv.batch * conv.outputs * height * width,
+                ]
+            }
+        }
+    }
+
+    /// Useful floating-point operations of one pass, two for a product and its sum; biases are not counted.
+    pub fn flops(&self) -> f64 {
+        match *self {
+            Self::Linear(layer) => 2.0 * layer.rows as f64 * layer.inputs as f64 * layer.outputs as f64,
+            Self::Conv2d(conv) => 2.0 * self.lengths()[3] as f64 * conv.row() as f64,
+        }
+    }
+
+    /// Bytes of all operands of one pass, each once: what must move at least where no cache holds them.
+    pub fn bytes(&self) -> f64 {
+        let [x, w, b, y] = self.lengths();
+        (size_of::<f32>() * (x + w + b + y)) as f64
+    }
+}
+
+/// Elements up to the end of the last of `rows` rows.
+fn last(rows: usize, stride: usize, length: usize) -> usize {
+    if rows == 0 { 0 } else { (rows - 1) * stride + length }
+}
