@@ -1,12 +1,11 @@
-//! One operator of the graph on Burn tensors of any rank.
+//! A graph on Burn's tensors: which value goes where, and which operator runs when.
 use crate::error::{Error, Result};
-use crate::layers::{self, Call, Kind};
-use crate::tensor::{Any, lengths};
-use burn::backend::Dispatch;
-use burn::backend::ops::{ActivationOps, FloatTensorOps, IntTensorOps, ModuleOps};
-use burn::tensor::{Shape, ops::ConvOptions};
-use supple_graph::operators::{BinaryFunction, Reduction, UnaryFunction};
-use supple_graph::{DType, Fact, Graph, NodeId, Op, Operator};
+use crate::families::{self, Call, Runner};
+use crate::tensor::Any;
+use burn::backend::DispatchDevice;
+use std::collections::BTreeSet;
+use supple_graph::operators::UnaryFunction;
+use supple_graph::{DType, Elastic, Fact, Graph, NodeId, Op, Operator, Setting, Value};
 
 /// How operators are computed.
 #[derive(Clone, Copy, Debug)]
@@ -19,139 +18,170 @@ pub(crate) struct Mode {
     pub threads: usize,
 }
 
-/// Runs a graph. `facts` are the facts of all nodes at the setting that runs; `sources` hold the tensors of inputs, parameters and constants.
-pub(crate) fn forward(
-    graph: &Graph,
-    facts: &[Fact],
-    mut sources: Vec<Option<Any>>,
-    batch: usize,
-    mode: Mode,
-) -> Result<Any> {
-    let mut readers = vec![0usize; graph.len()];
-    let inputs: Vec<Vec<NodeId>> =
-        graph.ids().map(|id| graph.inputs_of(id).into_iter().map(|value| value.node).collect()).collect();
-    inputs.iter().flatten().chain(graph.outputs().iter().map(|v| &v.node)).for_each(|id| readers[id.0] += 1);
-    let fused: Vec<bool> = graph
-        .ids()
-        .map(|id| {
-            let relu = matches!(&graph.node(id).op, Op::Unary(op) if op.function == UnaryFunction::Relu);
-            let layer = |node: &NodeId| matches!(graph.node(*node).op, Op::Linear(_) | Op::Conv2d(_));
-            let alone = |node: &&NodeId| readers[node.0] == 1 && layer(node);
-            mode.kernels && mode.fuse && relu && inputs[id.0].iter().find(alone).is_some()
-        })
-        .collect();
-    let mut relu = vec![false; graph.len()];
-    graph.ids().filter(|id| fused[id.0]).for_each(|id| relu[inputs[id.0][0].0] = true);
-    for id in graph.ids() {
-        if sources[id.0].is_some() {
-            continue;
+/// Who reads what in a graph. Every value has a place: the values of a node stand side by side, in the order of the nodes.
+#[derive(Debug)]
+pub(crate) struct Wiring {
+    /// The first place of each node.
+    first: Vec<usize>,
+    /// The places that each node reads.
+    inputs: Vec<Vec<usize>>,
+    /// How often each place is read.
+    readers: Vec<usize>,
+    /// The places of the graph's outputs.
+    outputs: Vec<usize>,
+    /// The node of the layer that can apply this node's ReLU.
+    layer_of: Vec<Option<usize>>,
+}
+
+impl Wiring {
+    pub fn of(graph: &Graph) -> Self {
+        let mut first = Vec::with_capacity(graph.len());
+        let mut places = 0;
+        for id in graph.ids() {
+            first.push(places);
+            places += graph.node(id).facts.len();
         }
-        let mut operands = Vec::with_capacity(inputs[id.0].len());
-        for node in &inputs[id.0] {
-            readers[node.0] -= 1;
-            let slot = &mut sources[node.0];
-            let operand = if readers[node.0] == 0 { slot.take() } else { slot.clone() };
-            operands.push(operand.ok_or_else(|| Error::new(&graph.node(*node).name, "its value is missing"))?);
-        }
-        sources[id.0] = match operands.pop() {
-            Some(value) if fused[id.0] => Some(value),
-            last => {
-                operands.extend(last);
-                Some(run(&graph.node(id).op, operands, &facts[id.0], batch, (mode, relu[id.0]))?)
-            }
+        let place = |value: &Value| first[value.node.0] + value.slot;
+        let sources: Vec<Vec<Value>> = graph.ids().map(|id| graph.inputs_of(id)).collect();
+        let inputs: Vec<Vec<usize>> = sources.iter().map(|values| values.iter().map(place).collect()).collect();
+        let outputs: Vec<usize> = graph.outputs().iter().map(place).collect();
+        let mut readers = vec![0; places];
+        inputs.iter().flatten().chain(&outputs).for_each(|&place| readers[place] += 1);
+        let alone = |id: NodeId| {
+            let source = sources[id.0].first().filter(|value| readers[place(value)] == 1 && is_relu(graph, id))?;
+            is_layer(graph, source.node).then_some(source.node.0)
         };
+        let layer_of = graph.ids().map(alone).collect();
+        Self { first, inputs, readers, outputs, layer_of }
     }
-    let output = graph.outputs().first().ok_or_else(|| Error::new(graph.name(), "has no output"))?;
-    sources[output.node.0].take().ok_or_else(|| Error::new(graph.name(), "its output is missing"))
-}
 
-fn run(op: &Op, operands: Vec<Any>, fact: &Fact, batch: usize, (mode, relu): (Mode, bool)) -> Result<Any> {
-    let wrong = || Error::new(op.name(), "wrong number of inputs");
-    let mut operands = operands.into_iter();
-    let mut next = || operands.next().ok_or_else(wrong);
-    let x = next()?;
-    Ok(match op {
-        Op::Linear(_) => {
-            let (w, b) = (next()?, operands.next());
-            let call = |kind| Call { kind, relu, threads: mode.threads };
-            match mode.kernels.then(|| layers::layer(&x, &w, b.as_ref(), call(Kind::Linear))).flatten() {
-                Some(y) => y,
-                None => linear(x, w, b),
+    /// A place for every value, with the values of sources in theirs.
+    fn places(&self, sources: Vec<Option<Any>>) -> Vec<Option<Any>> {
+        let mut places = vec![None; self.readers.len()];
+        for (value, &first) in sources.into_iter().zip(&self.first) {
+            if value.is_some() {
+                places[first] = value;
             }
         }
-        Op::Conv2d(conv) => {
-            let (w, b) = (next()?, operands.next());
-            let call = || Call { kind: Kind::Conv2d(conv.clone()), relu, threads: mode.threads };
-            match mode.kernels.then(|| layers::layer(&x, &w, b.as_ref(), call())).flatten() {
-                Some(y) => y,
-                None => Dispatch::conv2d(x, w, b, ConvOptions::new(conv.stride, conv.padding, conv.dilation, 1)),
+        places
+    }
+}
+
+fn is_relu(graph: &Graph, id: NodeId) -> bool {
+    matches!(&graph.node(id).op, Op::Unary(op) if op.function == UnaryFunction::Relu)
+}
+
+fn is_layer(graph: &Graph, id: NodeId) -> bool {
+    matches!(graph.node(id).op, Op::Linear(_) | Op::Conv2d(_))
+}
+
+/// An operator ready to run.
+#[derive(Debug)]
+struct Step {
+    name: String,
+    runner: Option<Runner>,
+    facts: Vec<Fact>,
+}
+
+/// A graph at a setting, ready to run; sources (inputs, parameters, constants) have facts only.
+#[derive(Debug)]
+pub(crate) struct Program(Vec<Step>);
+
+impl Program {
+    /// # Errors
+    /// When the setting has not one choice a site.
+    pub fn of(elastic: &Elastic, setting: &Setting) -> Result<Self> {
+        let graph = elastic.shrink(setting)?;
+        let step = |id: NodeId| {
+            let node = graph.node(id);
+            let runner =
+                (!is_source(&node.op)).then(|| families::runner(&node.op, &graph.input_facts(id), &node.facts));
+            Step { name: node.name.clone(), runner, facts: node.facts.clone() }
+        };
+        Ok(Self(graph.ids().map(step).collect()))
+    }
+
+    /// What is known of the first value of a node.
+    pub fn fact(&self, id: NodeId) -> &Fact {
+        &self.0[id.0].facts[0]
+    }
+
+    /// Runs it for `batch` samples. `sources` hold the first values of the sources, one entry a node; the graph's outputs come back in order.
+    pub fn run(
+        &self,
+        wiring: &Wiring,
+        sources: Vec<Option<Any>>,
+        batch: usize,
+        mode: Mode,
+        device: &DispatchDevice,
+    ) -> Result<Vec<Any>> {
+        let mut places = wiring.places(sources);
+        let mut readers = wiring.readers.clone();
+        let fuses = mode.kernels && mode.fuse;
+        let mut relu = vec![false; if fuses { self.0.len() } else { 0 }];
+        wiring.layer_of.iter().flatten().filter(|_| fuses).for_each(|&layer| relu[layer] = true);
+        for (at, step) in self.0.iter().enumerate() {
+            let Some(runner) = &step.runner else { continue };
+            let take = |&place: &usize| take(&mut places, &mut readers, place);
+            let operands: Option<Vec<Any>> = wiring.inputs[at].iter().map(take).collect();
+            let operands = operands.ok_or_else(|| Error::new(&step.name, "a value that it reads is missing"))?;
+            let fused = fuses && wiring.layer_of[at].is_some();
+            let relu = fuses && relu[at];
+            let values = if fused {
+                operands
+            } else {
+                let call = Call { facts: &step.facts, batch, relu, mode, device };
+                runner.run(operands, &call).map_err(|error| Error::new(&step.name, error))?
+            };
+            for (slot, value) in values.into_iter().enumerate().take(step.facts.len()) {
+                places[wiring.first[at] + slot] = Some(value);
             }
         }
-        Op::Matmul(_) => Dispatch::float_matmul(x, next()?),
-        Op::MaxPool2d(pool) => Dispatch::max_pool2d(x, pool.kernel, pool.stride, [0, 0], [1, 1], false),
-        Op::Unary(op) => unary(op.function, x),
-        Op::Binary(op) => binary(op.function, x, next()?),
-        Op::Scalar(op) => scalar(op.scale, op.shift, x),
-        Op::Softmax(op) => Dispatch::softmax(x, op.axis),
-        Op::LayerNorm(op) => {
-            let (gamma, beta) = (next()?, operands.next());
-            Dispatch::layer_norm(x, gamma, beta, op.epsilon)
+        let take = |&place: &usize| take(&mut places, &mut readers, place);
+        let outputs: Option<Vec<Any>> = wiring.outputs.iter().map(take).collect();
+        outputs.ok_or_else(|| Error::new("outputs", "a value is missing"))
+    }
+}
+
+/// The value at a place; the place is empty after its last reader.
+fn take(places: &mut [Option<Any>], readers: &mut [usize], place: usize) -> Option<Any> {
+    readers[place] -= 1;
+    if readers[place] == 0 { places[place].take() } else { places[place].clone() }
+}
+
+fn is_source(op: &Op) -> bool {
+    matches!(op, Op::Input(_) | Op::Parameter(_) | Op::Constant(_))
+}
+
+/// The nodes that Burn has no operator for: they run on their own slow truth.
+pub(crate) fn slow_nodes(graph: &Graph) -> Vec<NodeId> {
+    let slow = |id: &NodeId| {
+        let node = graph.node(*id);
+        !is_source(&node.op) && families::find(&node.op, &graph.input_facts(*id), &node.facts).is_none()
+    };
+    graph.ids().filter(slow).collect()
+}
+
+/// Says once for each operator that it runs on its slow truth.
+pub(crate) fn tell_slow(graph: &Graph) {
+    let slow: BTreeSet<&str> = slow_nodes(graph).into_iter().map(|id| graph.node(id).op.name()).collect();
+    for op in slow {
+        log::warn!("{}: no operator of Burn computes {op}; its slow definition runs", graph.name());
+    }
+}
+
+/// Whether gradients reach every parameter that an output depends on: an operator on its slow truth has none.
+pub(crate) fn check_gradients(graph: &Graph) -> Result<()> {
+    let slow: BTreeSet<NodeId> = slow_nodes(graph).into_iter().collect();
+    let mut learns = vec![false; graph.len()];
+    for id in graph.ids() {
+        let node = graph.node(id);
+        let float = node.facts.iter().any(|fact| fact.dtype == DType::F32);
+        let reads = graph.inputs_of(id).iter().any(|value| learns[value.node.0]);
+        learns[id.0] = float && (reads || matches!(node.op, Op::Parameter(_)));
+        if learns[id.0] && slow.contains(&id) {
+            return Err(Error::new(&node.name, format!("no gradient goes through {}", node.op.name())));
         }
-        Op::Reduce(op) => match op.reduction {
-            Reduction::Sum => Dispatch::float_sum_dim(x, op.axis),
-            Reduction::Mean => Dispatch::float_mean_dim(x, op.axis),
-        },
-        Op::Reshape(_) => {
-            let shape = Shape::from(fact.shape_at(batch));
-            match fact.dtype {
-                DType::F32 => Dispatch::float_reshape(x, shape),
-                DType::I64 => Dispatch::int_reshape(x, shape),
-            }
-        }
-        Op::Permute(op) => match fact.dtype {
-            DType::F32 => Dispatch::float_permute(x, &op.order),
-            DType::I64 => Dispatch::int_permute(x, &op.order),
-        },
-        Op::Embedding(_) => Dispatch::embedding(x, next()?),
-        Op::Input(_) | Op::Parameter(_) | Op::Constant(_) => return Err(Error::new(op.name(), "its value is missing")),
-    })
-}
-
-/// Burn's linear layer wants an input of the weights' rank or more.
-fn linear(x: Any, w: Any, b: Option<Any>) -> Any {
-    let outputs = lengths(&w)[1];
-    let mut shape = lengths(&x);
-    let y = Dispatch::linear(x, w, b);
-    if let Some(last) = shape.last_mut() {
-        *last = outputs;
     }
-    Dispatch::float_reshape(y, Shape::from(shape))
-}
-
-fn unary(function: UnaryFunction, x: Any) -> Any {
-    match function {
-        UnaryFunction::Relu => Dispatch::relu(x),
-        UnaryFunction::Gelu => Dispatch::gelu(x),
-        UnaryFunction::Sigmoid => Dispatch::sigmoid(x),
-        UnaryFunction::Tanh => Dispatch::float_tanh(x),
-        UnaryFunction::Exp => Dispatch::float_exp(x),
-        UnaryFunction::Log => Dispatch::float_log(x),
-        UnaryFunction::Sqrt => Dispatch::float_sqrt(x),
-        UnaryFunction::Neg => Dispatch::float_neg(x),
-        UnaryFunction::Recip => Dispatch::float_recip(x),
-    }
-}
-
-fn binary(function: BinaryFunction, a: Any, b: Any) -> Any {
-    match function {
-        BinaryFunction::Add => Dispatch::float_add(a, b),
-        BinaryFunction::Sub => Dispatch::float_sub(a, b),
-        BinaryFunction::Mul => Dispatch::float_mul(a, b),
-        BinaryFunction::Div => Dispatch::float_div(a, b),
-    }
-}
-
-fn scalar(scale: f64, shift: f64, x: Any) -> Any {
-    let scaled = if scale == 1.0 { x } else { Dispatch::float_mul_scalar(x, scale.into()) };
-    if shift == 0.0 { scaled } else { Dispatch::float_add_scalar(scaled, shift.into()) }
+    Ok(())
 }

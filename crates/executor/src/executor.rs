@@ -1,18 +1,18 @@
 //! Runs one set of weights at any prepared setting.
-use crate::bridge::{self, Mode};
+use crate::bridge::{self, Mode, Program, Wiring};
 use crate::device::Backend;
 use crate::error::{Error, Result};
 use crate::layers::has_kernels;
 use crate::tensor::{Any, download, prefix, upload};
 use std::sync::Arc;
-use supple_graph::{Array, DType, Elastic, Fact, Graph, NodeId, Op, Setting, Value, Weights};
+use supple_graph::{Array, DType, Elastic, Fact, Graph, NodeId, Op, Setting, Weights};
 
-/// What a setting needs ready: views into the weights, and the facts of all values.
+/// What a setting needs ready: views into the weights, and its operators.
 #[derive(Debug)]
 struct Plan {
     setting: Setting,
     views: Vec<Option<Any>>,
-    facts: Vec<Fact>,
+    program: Program,
 }
 
 /// A graph on a device, with one copy of its weights and a plan for each prepared setting.
@@ -21,6 +21,7 @@ struct Plan {
 #[derive(Debug)]
 pub struct Executor {
     elastic: Arc<Elastic>,
+    wiring: Wiring,
     backend: Backend,
     mode: Mode,
     full: Vec<Option<Any>>,
@@ -44,7 +45,9 @@ impl Executor {
         };
         let full = graph.ids().map(source).collect();
         let mode = Mode { kernels: has_kernels(backend), fuse: true, threads: 1 };
-        let mut this = Self { elastic, backend, mode, full, plans: Vec::new(), current: 0 };
+        bridge::tell_slow(graph);
+        let wiring = Wiring::of(graph);
+        let mut this = Self { elastic, wiring, backend, mode, full, plans: Vec::new(), current: 0 };
         let dense = this.elastic.analysis().dense();
         this.prepare(&dense)?;
         Ok(this)
@@ -82,15 +85,12 @@ impl Executor {
         if self.plans.iter().any(|plan| plan.setting == *setting) {
             return Ok(());
         }
-        let graph = self.elastic.graph();
-        let kept = |id| self.elastic.kept_shape(Value { node: id, slot: 0 }, setting);
-        let facts = graph.ids().map(kept).collect::<supple_graph::Result<Vec<Fact>>>()?;
-        let view = |(full, fact): (&Option<Any>, &Fact)| {
-            let float = fact.dtype == DType::F32;
-            full.clone().map(|tensor| if float { prefix(tensor, &fact.shape_at(1)) } else { tensor })
+        let program = Program::of(&self.elastic, setting)?;
+        let view = |(full, id): (&Option<Any>, NodeId)| {
+            full.clone().map(|tensor| prefix(tensor, &program.fact(id).shape_at(1)))
         };
-        let views = self.full.iter().zip(&facts).map(view).collect();
-        self.plans.push(Plan { setting: setting.clone(), views, facts });
+        let views = self.full.iter().zip(self.elastic.graph().ids()).map(view).collect();
+        self.plans.push(Plan { setting: setting.clone(), views, program });
         Ok(())
     }
 
@@ -109,44 +109,81 @@ impl Executor {
         &self.plans[self.current].setting
     }
 
-    /// The output for an input whose first axis is the batch.
+    /// The first output for the only input.
     ///
     /// # Errors
-    /// When the input does not fit the graph.
+    /// When the input does not fit the graph, or the graph has several.
     pub fn run(&self, input: &Array) -> Result<Array> {
+        let mut outputs = self.run_all(std::slice::from_ref(input))?.into_iter();
+        outputs.next().ok_or_else(|| Error::new(self.elastic.graph().name(), "has no output"))
+    }
+
+    /// All outputs, for inputs in the order of [`Graph::input_ids`]. The batch is what the inputs make it.
+    ///
+    /// # Errors
+    /// When the inputs do not fit the graph or each other, or an operator refuses what it reads; the error names the node.
+    pub fn run_all(&self, inputs: &[Array]) -> Result<Vec<Array>> {
         let graph = self.elastic.graph();
-        let (id, batch) = check_input(graph, input)?;
+        let batch = check_inputs(graph, inputs)?;
         let plan = &self.plans[self.current];
+        let device = self.backend.device();
         let mut sources = plan.views.clone();
-        let dtype = graph.node(id).facts[0].dtype;
-        sources[id.0] = Some(upload(input, dtype, self.backend.device().as_dispatch()));
-        download(bridge::forward(graph, &plan.facts, sources, batch, self.mode)?)
-    }
-}
-
-/// The node of the graph's input and the number of samples in `input`, when it fits.
-pub(crate) fn check_input(graph: &Graph, input: &Array) -> Result<(NodeId, usize)> {
-    let id = *graph.input_ids().first().ok_or_else(|| Error::new(graph.name(), "has no input"))?;
-    let fact = &graph.node(id).facts[0];
-    let samples = input.shape().first().copied().unwrap_or(0);
-    if samples == 0 || input.shape() != fact.shape_at(samples) {
-        return Err(Error::new("input", format!("{:?}, expected {fact}", input.shape())));
-    }
-    match foreign_word(graph, id, input) {
-        Some((word, rows)) => {
-            Err(Error::new("input", format!("index {word}, expected 0 to {}", rows.saturating_sub(1))))
+        for (id, input) in graph.input_ids().into_iter().zip(inputs) {
+            sources[id.0] = Some(upload(input, graph.node(id).facts[0].dtype, device.as_dispatch()));
         }
-        None => Ok((id, samples)),
+        let outputs = plan.program.run(&self.wiring, sources, batch, self.mode, device.as_dispatch())?;
+        outputs.into_iter().map(download).collect()
+    }
+
+    /// The names of the nodes that run on their operator's own slow definition, because Burn has no such operator; there is a line in the log for
+    /// each operator among them.
+    pub fn slow_nodes(&self) -> Vec<&str> {
+        let graph = self.elastic.graph();
+        bridge::slow_nodes(graph).into_iter().map(|id| graph.node(id).name.as_str()).collect()
     }
 }
 
-/// A number of the input that is no row of a table it indexes, and the rows of the smallest.
-fn foreign_word(graph: &Graph, input_id: NodeId, input: &Array) -> Option<(f32, usize)> {
-    let reads_input = |id: &NodeId| graph.inputs_of(*id).get(1).is_some_and(|value| value.node == input_id);
+/// The number of samples in the inputs, when they fit; 1 for a graph without batch.
+pub(crate) fn check_inputs(graph: &Graph, inputs: &[Array]) -> Result<usize> {
+    let ids = graph.input_ids();
+    if ids.len() != inputs.len() {
+        return Err(Error::new(graph.name(), format!("{} inputs, expected {}", inputs.len(), ids.len())));
+    }
+    let facts: Vec<&Fact> = ids.iter().map(|&id| &graph.node(id).facts[0]).collect();
+    let batch = facts.iter().zip(inputs).find_map(|(fact, input)| samples(fact, input)).unwrap_or(1);
+    for ((&id, fact), input) in ids.iter().zip(&facts).zip(inputs) {
+        let name = &graph.node(id).name;
+        if batch == 0 || input.shape() != fact.shape_at(batch) {
+            return Err(Error::new(name, format!("{:?}, expected {fact}", input.shape())));
+        }
+        check_words(graph, id, fact, input)?;
+    }
+    Ok(batch)
+}
+
+/// The samples that an input holds, when one of its axes follows the batch.
+fn samples(fact: &Fact, input: &Array) -> Option<usize> {
+    let axes = fact.shape.iter().zip(input.shape());
+    axes.filter(|(dim, _)| dim.is_batch()).map(|(dim, &length)| length / dim.count().max(1)).next()
+}
+
+/// Whether an input of whole numbers holds only such, and only rows of every table that it indexes.
+fn check_words(graph: &Graph, id: NodeId, fact: &Fact, input: &Array) -> Result<()> {
+    if fact.dtype == DType::F32 {
+        return Ok(());
+    }
+    let name = &graph.node(id).name;
+    if let Some(word) = input.data().iter().find(|word| word.fract() != 0.0) {
+        return Err(Error::new(name, format!("{word}, expected a whole number")));
+    }
+    let reads = |table: &NodeId| graph.inputs_of(*table).get(1).is_some_and(|value| value.node == id);
     let tables = graph.ids().filter(|&id| matches!(graph.node(id).op, Op::Embedding(_)));
-    let rows = tables.filter(reads_input).map(|id| graph.input_facts(id)[0].shape[0].count()).min()?;
-    let foreign = input.data().iter().copied().find(|word| !(0.0..rows as f32).contains(word))?;
-    Some((foreign, rows))
+    let rows = tables.filter(reads).map(|id| graph.input_facts(id)[0].shape[0].count()).min();
+    let Some(rows) = rows else { return Ok(()) };
+    match input.data().iter().find(|word| !(0.0..rows as f32).contains(*word)) {
+        Some(word) => Err(Error::new(name, format!("index {word}, expected 0 to {}", rows.saturating_sub(1)))),
+        None => Ok(()),
+    }
 }
 
 /// Whether `weights` are those of the graph.

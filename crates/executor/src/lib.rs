@@ -5,6 +5,7 @@ pub mod capture;
 pub mod device;
 pub mod error;
 pub mod executor;
+mod families;
 mod fuse;
 mod import;
 mod layers;

@@ -1,8 +1,8 @@
-//! Tensors of any rank on any of Burn's backends, and the way to and from the host.
+//! Tensors of any rank and type on any of Burn's backends, and the way to and from the host.
 use crate::error::{Error, Result};
 use burn::backend::ops::{FloatTensorOps, IntTensorOps};
 use burn::backend::{Dispatch, DispatchDevice, DispatchTensor, TensorMetadata};
-use burn::tensor::{Shape, Slice, Tensor, TensorData};
+use burn::tensor::{Int, Shape, Slice, Tensor, TensorData};
 use supple_graph::{Array, DType};
 
 /// A tensor of any rank; Burn's dispatcher finds its backend.
@@ -20,14 +20,17 @@ pub(crate) fn upload(array: &Array, dtype: DType, device: &DispatchDevice) -> An
     }
 }
 
-/// Moves a float tensor to the host.
+/// Moves a tensor to the host.
 pub(crate) fn download(tensor: Any) -> Result<Array> {
     let shape = lengths(&tensor);
-    let flat = Dispatch::float_reshape(tensor, Shape::from(vec![shape.iter().product::<usize>()]));
-    let data = Tensor::<1>::from_dispatch(flat).into_data();
-    let values =
-        data.convert::<f32>().try_into_vec::<f32>().map_err(|error| Error::new("tensor", format!("{error:?}")))?;
-    Ok(Array::new(shape, values)?)
+    let flat = reshape(tensor, vec![shape.iter().product::<usize>()]);
+    let data = if is_float(&flat) {
+        Tensor::<1>::from_dispatch(flat).into_data()
+    } else {
+        Tensor::<1, Int>::from_dispatch(flat).into_data()
+    };
+    let values = data.convert::<f32>().try_into_vec::<f32>();
+    Ok(Array::new(shape, values.map_err(|error| Error::new("tensor", format!("{error:?}")))?)?)
 }
 
 /// Lengths of the axes.
@@ -35,9 +38,29 @@ pub(crate) fn lengths(tensor: &Any) -> Vec<usize> {
     tensor.shape().iter().copied().collect()
 }
 
-/// The prefix of a float tensor with these lengths: a view where the backend can.
+fn is_float(tensor: &Any) -> bool {
+    tensor.dtype().is_float()
+}
+
+/// The same elements under another shape.
+pub(crate) fn reshape(tensor: Any, shape: Vec<usize>) -> Any {
+    let shape = Shape::from(shape);
+    if is_float(&tensor) { Dispatch::float_reshape(tensor, shape) } else { Dispatch::int_reshape(tensor, shape) }
+}
+
+/// Another order of the axes.
+pub(crate) fn permute(tensor: Any, order: &[usize]) -> Any {
+    if is_float(&tensor) { Dispatch::float_permute(tensor, order) } else { Dispatch::int_permute(tensor, order) }
+}
+
+/// The elements within these ranges: a view where the backend can.
+pub(crate) fn slice(tensor: Any, ranges: &[Slice]) -> Any {
+    if is_float(&tensor) { Dispatch::float_slice(tensor, ranges) } else { Dispatch::int_slice(tensor, ranges) }
+}
+
+/// The prefix with these lengths: a view where the backend can.
 pub(crate) fn prefix(tensor: Any, kept: &[usize]) -> Any {
-    if lengths(&tensor) == kept { tensor } else { Dispatch::float_slice(tensor, &ranges(kept)) }
+    if lengths(&tensor) == kept { tensor } else { slice(tensor, &ranges(kept)) }
 }
 
 /// The ranges of a prefix.

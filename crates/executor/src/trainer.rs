@@ -1,9 +1,9 @@
 //! Nested training: one set of weights that is good at every density.
 use crate::adam::{AdamConfig, SLOTS, Slots};
-use crate::bridge::{self, Mode};
+use crate::bridge::{self, Mode, Program, Wiring};
 use crate::device::Backend;
 use crate::error::{Error, Result};
-use crate::executor::{check_input, check_weights};
+use crate::executor::{check_inputs, check_weights};
 use crate::layers::has_kernels;
 use crate::loss::{Batch, cross_entropy, rows};
 use crate::tensor::{Any, download, lengths, prefix, ranges, upload};
@@ -12,7 +12,7 @@ use burn::backend::{AutodiffBackend, Dispatch};
 use burn::tensor::Tensor;
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use supple_graph::{Array, DType, Elastic, Fact, NodeId, Op, Setting, Value, Weights};
+use supple_graph::{Array, DType, Elastic, NodeId, Op, Setting, Weights};
 
 /// Gradients of the parameters, each of the shape of its prefix.
 pub type Gradients = BTreeMap<NodeId, Array>;
@@ -21,6 +21,7 @@ pub type Gradients = BTreeMap<NodeId, Array>;
 #[derive(Debug)]
 pub struct Trainer {
     elastic: Arc<Elastic>,
+    wiring: Wiring,
     backend: Backend,
     config: AdamConfig,
     mode: Mode,
@@ -38,9 +39,10 @@ impl Trainer {
     /// A trainer that starts from `weights`.
     ///
     /// # Errors
-    /// When weights are missing or have another shape than the graph's.
+    /// When weights are missing or have another shape than the graph's, or no gradient goes through an operator between weights and output.
     pub fn new(elastic: Arc<Elastic>, weights: &Weights, config: AdamConfig, backend: Backend) -> Result<Self> {
         check_weights(&elastic, weights)?;
+        bridge::check_gradients(elastic.graph())?;
         let device = backend.device();
         let parameter = |id| {
             let array = &weights[&id];
@@ -50,7 +52,8 @@ impl Trainer {
         let parameters = elastic.graph().parameter_ids().into_iter().map(parameter).collect();
         let threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
         let mode = Mode { kernels: has_kernels(backend), fuse: false, threads };
-        Ok(Self { elastic, backend, config, mode, parameters })
+        let wiring = Wiring::of(elastic.graph());
+        Ok(Self { elastic, wiring, backend, config, mode, parameters })
     }
 
     /// Runs with this many threads where our own kernels compute, by default one for each processor; Burn's operators use rayon's pool.
@@ -117,32 +120,27 @@ impl Trainer {
 
     fn pass(&self, batch: &Batch, setting: &Setting, teacher: Option<&Any>) -> Result<Pass> {
         let graph = self.elastic.graph();
-        let (_, samples) = check_input(graph, &batch.input)?;
+        let samples = check_inputs(graph, std::slice::from_ref(&batch.input))?;
         let device = self.backend.device().autodiff();
-        let kept = |id| self.elastic.kept_shape(Value { node: id, slot: 0 }, setting);
-        let facts = graph.ids().map(kept).collect::<supple_graph::Result<Vec<Fact>>>()?;
+        let program = Program::of(&self.elastic, setting)?;
         let mut sources: Vec<Option<Any>> = vec![None; graph.len()];
         let mut leaves = Vec::with_capacity(self.parameters.len());
         for (&id, (weight, _)) in &self.parameters {
-            let view = prefix(weight.clone(), &facts[id.0].shape_at(1));
+            let view = prefix(weight.clone(), &program.fact(id).shape_at(1));
             let leaf = Dispatch::float_set_require_grad(<Dispatch as AutodiffBackend>::from_inner(view), true);
             sources[id.0] = Some(leaf.clone());
             leaves.push((id, leaf));
         }
         for id in graph.ids() {
-            match &graph.node(id).op {
-                Op::Input(_) => sources[id.0] = Some(upload(&batch.input, facts[id.0].dtype, device.as_dispatch())),
-                Op::Constant(constant) => {
-                    let value = match constant.dtype {
-                        DType::F32 => constant.value.prefix(&facts[id.0].shape_at(1)),
-                        DType::I64 => constant.value.clone(),
-                    };
-                    sources[id.0] = Some(upload(&value, constant.dtype, device.as_dispatch()));
-                }
-                _ => {}
-            }
+            let value = match &graph.node(id).op {
+                Op::Input(_) => &batch.input,
+                Op::Constant(constant) => &constant.value.prefix(&program.fact(id).shape_at(1)),
+                _ => continue,
+            };
+            sources[id.0] = Some(upload(value, program.fact(id).dtype, device.as_dispatch()));
         }
-        let logits = bridge::forward(graph, &facts, sources, samples, self.mode)?;
+        let mut outputs = program.run(&self.wiring, sources, samples, self.mode, device.as_dispatch())?.into_iter();
+        let logits = outputs.next().ok_or_else(|| Error::new(graph.name(), "has no output"))?;
         let logits = rows(logits);
         let shape = lengths(&logits);
         if shape[0] != batch.targets.len() {

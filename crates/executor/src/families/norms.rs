@@ -1,0 +1,33 @@
+//! Softmax, norms and reductions.
+use super::Runner;
+use burn::backend::Dispatch;
+use burn::backend::ops::{ActivationOps, FloatTensorOps, ModuleOps};
+use supple_graph::operators::Reduction;
+use supple_graph::{DType, Fact, Op};
+
+pub(super) fn find(op: &Op, inputs: &[&Fact], _outputs: &[Fact]) -> Option<Runner> {
+    if inputs.iter().any(|fact| fact.dtype != DType::F32) {
+        return None;
+    }
+    Some(match op {
+        Op::Softmax(op) => {
+            let axis = op.axis;
+            Runner::map(move |x| Dispatch::softmax(x, axis))
+        }
+        Op::LayerNorm(op) => {
+            let epsilon = op.epsilon;
+            Runner::of(move |mut operands, _| {
+                let (x, gamma, beta) = (operands.take()?, operands.take()?, operands.take_optional());
+                Ok(Dispatch::layer_norm(x, gamma, beta, epsilon))
+            })
+        }
+        Op::Reduce(op) => {
+            let axis = op.axis;
+            match op.reduction {
+                Reduction::Sum => Runner::map(move |x| Dispatch::float_sum_dim(x, axis)),
+                Reduction::Mean => Runner::map(move |x| Dispatch::float_mean_dim(x, axis)),
+            }
+        }
+        _ => return None,
+    })
+}
