@@ -1,6 +1,7 @@
 //! A graph on Burn's tensors: which value goes where, and which operator runs when.
 use crate::error::{Error, Result};
 use crate::families::{self, Call, Runner};
+use crate::layers::Window2d;
 use crate::tensor::Any;
 use burn::backend::DispatchDevice;
 use std::collections::BTreeSet;
@@ -42,7 +43,7 @@ impl Wiring {
             places += graph.node(id).facts.len();
         }
         let place = |value: &Value| first[value.node.0] + value.slot;
-        let sources: Vec<Vec<Value>> = graph.ids().map(|id| graph.inputs_of(id)).collect();
+        let sources: Vec<Vec<Value>> = graph.ids().map(|id| graph.inputs_of(id).to_vec()).collect();
         let inputs: Vec<Vec<usize>> = sources.iter().map(|values| values.iter().map(place).collect()).collect();
         let outputs: Vec<usize> = graph.outputs().iter().map(place).collect();
         let mut readers = vec![0; places];
@@ -72,7 +73,11 @@ fn is_relu(graph: &Graph, id: NodeId) -> bool {
 }
 
 fn is_layer(graph: &Graph, id: NodeId) -> bool {
-    matches!(graph.node(id).op, Op::Linear(_) | Op::Conv2d(_))
+    match &graph.node(id).op {
+        Op::Linear(_) => true,
+        Op::Conv(conv) => Window2d::of(conv).is_some_and(|window| window.groups == 1),
+        _ => false,
+    }
 }
 
 /// An operator ready to run.

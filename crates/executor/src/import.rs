@@ -10,7 +10,7 @@ use burn_ir::{
 };
 use std::collections::BTreeMap;
 use supple_graph::operators::{
-    Binary, BinaryFunction, Constant, Conv2d, Embedding, LayerNorm, Linear, Matmul, MaxPool2d, Permute, Reduce,
+    Binary, BinaryFunction, Constant, Conv, Embedding, LayerNorm, Linear, Matmul, MaxPool2d, Permute, Reduce,
     Reduction, Reshape, Scalar, Softmax, Unary, UnaryFunction,
 };
 use supple_graph::{Array, DType, Dim, Fact, Graph, NodeId, Op, Operator, Value, Weights};
@@ -243,10 +243,11 @@ fn module_operation(module: &ModuleIr) -> Option<Recorded<'_>> {
             let inputs = [&ir.x, &ir.weight].into_iter().chain(&ir.bias).collect();
             Recorded { op: Linear {}.into(), inputs, output: &ir.out }
         }
-        ModuleIr::Conv2d(ir) if ir.options.groups == 1 && ir.options.padding.iter().all(|(a, b)| a == b) => {
+        ModuleIr::Conv2d(ir) if ir.options.padding.iter().all(|(before, after)| before == after) => {
             let options = &ir.options;
-            let padding = options.padding.map(|(before, _)| before);
-            let op = Conv2d { stride: options.stride, padding, dilation: options.dilation };
+            let padding = options.padding.iter().map(|&(before, after)| [before, after]).collect();
+            let (stride, dilation) = (options.stride.to_vec(), options.dilation.to_vec());
+            let op = Conv { stride, padding, dilation, groups: options.groups };
             let inputs = [&ir.x, &ir.weight].into_iter().chain(&ir.bias).collect();
             Recorded { op: op.into(), inputs, output: &ir.out }
         }

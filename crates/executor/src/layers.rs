@@ -1,15 +1,40 @@
 //! Linear layers and convolutions as an extension of Burn's CPU backends: our kernels on their buffers, forward and backward.
 use crate::device::Backend;
 use crate::tensor::Any;
-use supple_graph::operators::Conv2d;
+use supple_graph::operators::Conv;
 
 /// Which layer a call computes.
 #[derive(Clone, Debug)]
 pub(crate) enum Kind {
     /// `x W + b`, W `[inputs, outputs]`.
     Linear,
-    /// A convolution.
-    Conv2d(Conv2d),
+    /// A convolution over two axes.
+    Conv2d(Window2d),
+}
+
+/// A convolution over two axes: numbers for rows and columns.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Window2d {
+    pub stride: [usize; 2],
+    pub padding: [usize; 2],
+    pub dilation: [usize; 2],
+    pub groups: usize,
+}
+
+impl Window2d {
+    /// `None` unless it runs over two axes, with as much padding before as after.
+    pub fn of(conv: &Conv) -> Option<Self> {
+        let pair = |list: &[usize]| list.try_into().ok();
+        let padding: Vec<usize> = conv.padding.iter().map(|[before, _]| *before).collect();
+        let even = conv.padding.iter().all(|[before, after]| before == after);
+        let window = Self {
+            stride: pair(&conv.stride)?,
+            padding: pair(&padding)?,
+            dilation: pair(&conv.dilation)?,
+            groups: conv.groups,
+        };
+        even.then_some(window)
+    }
 }
 
 /// What a call of a layer says besides its operands.
@@ -130,7 +155,7 @@ mod extension {
                     batch: x[0],
                     inputs: x[1],
                     outputs: w[0],
-                    groups: 1,
+                    groups: op.groups,
                     size: [x[2], x[3]],
                     kernel: [w[2], w[3]],
                     stride: op.stride,

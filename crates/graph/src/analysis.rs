@@ -1,5 +1,5 @@
 //! Sparsifiability: which axes must thin out together, and whether they may.
-use crate::axes::{Axes, Letter, Role};
+use crate::axes::{Axes, Axis, Letter, Role};
 use crate::density::Density;
 use crate::error::Result;
 use crate::fact::{Dim, Fact};
@@ -179,8 +179,7 @@ impl<'a> Coupling<'a> {
         let node = self.graph.node(id);
         let inputs = self.graph.inputs_of(id);
         let axes = node.op.axes(&self.graph.input_facts(id));
-        let outputs = (0..node.facts.len()).map(|slot| Value { node: id, slot });
-        let operands: Vec<Value> = inputs.into_iter().chain(outputs).collect();
+        let operands: Vec<Value> = inputs.iter().copied().chain(self.graph.outputs_of(id)).collect();
         if axes.is_opaque() {
             self.forbid_all(&operands, || format!("{} promises nothing about its axes", node.name));
             return;
@@ -288,8 +287,11 @@ impl Places {
         let mut this = Self { outer: BTreeMap::new(), inner: Vec::new(), length: BTreeMap::new() };
         let fact = |value: &Value| -> &Fact { &graph.node(value.node).facts[value.slot] };
         for (operand, &value) in axes.inputs().iter().chain(axes.outputs()).zip(operands) {
-            for (axis, (factors, dim)) in operand.iter().zip(&fact(&value).shape).enumerate() {
-                this.add(factors, (value, axis), *dim);
+            for (axis, (made, dim)) in operand.iter().zip(&fact(&value).shape).enumerate() {
+                match made {
+                    Axis::Chain(_) => this.inner.extend(made.letters()),
+                    made => this.add(&made.letters().collect::<Vec<_>>(), (value, axis), *dim),
+                }
             }
         }
         this
@@ -306,7 +308,7 @@ impl Places {
 
 /// Whether a letter counts the heads of an attention product: in both factors and in the result.
 fn is_head(op: &Op, axes: &Axes, letter: Letter) -> bool {
-    let stands = |operand: &Vec<Vec<Letter>>| operand.iter().any(|factors| factors.contains(&letter));
+    let stands = |operand: &Vec<Axis>| operand.iter().any(|axis| axis.letters().any(|l| l == letter));
     matches!(op, Op::Matmul(_)) && axes.inputs().iter().all(stands) && axes.outputs().iter().all(stands)
 }
 

@@ -1,5 +1,6 @@
 //! Small dense arrays: the slow truth.
 use crate::error::{Error, Result};
+use crate::extent::Kept;
 use serde::{Deserialize, Serialize};
 
 /// A dense array in row-major order. Whole numbers are stored as floats.
@@ -76,6 +77,23 @@ impl Array {
     /// When the number of elements differs.
     pub fn reshaped(&self, shape: &[usize]) -> Result<Self> {
         Self::new(shape.to_vec(), self.data.clone())
+    }
+
+    /// The elements that are kept on every axis.
+    ///
+    /// # Panics
+    /// When there are not as many axes.
+    #[must_use]
+    pub fn select(&self, kept: &[Kept]) -> Self {
+        let at: Vec<Vec<usize>> = kept.iter().map(|kept| kept.indices().collect()).collect();
+        let shape: Vec<usize> = at.iter().map(Vec::len).collect();
+        let mut from = vec![0; shape.len()];
+        Self::from_fn(&shape, |index| {
+            for (axis, &i) in index.iter().enumerate() {
+                from[axis] = at[axis][i];
+            }
+            self.at(&from)
+        })
     }
 
     /// The elements with index below `kept[axis]` on every axis.

@@ -27,7 +27,7 @@ impl Dim {
     pub fn at(self, batch: usize) -> usize {
         match self {
             Self::Fixed(n) => n,
-            Self::Batch(n) => n * batch,
+            Self::Batch(n) => n.saturating_mul(batch),
         }
     }
 

@@ -6,11 +6,8 @@ use crate::operator::Operator;
 use crate::operators::{Input, Op, Parameter};
 use crate::phase::Phase;
 use crate::work::Work;
-use petgraph::Direction;
-use petgraph::graph::{DiGraph, NodeIndex};
-use petgraph::visit::EdgeRef;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Index of a node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -33,31 +30,56 @@ pub struct Node {
     pub name: String,
     /// What it computes.
     pub op: Op,
+    /// The values that it reads.
+    pub inputs: Vec<Value>,
     /// What is known of its outputs.
     pub facts: Vec<Fact>,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-struct Edge {
-    slot: usize,
-    port: usize,
-}
-
 /// A computation: nodes in an order in which they can run, with named inputs and outputs.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+///
+/// A graph that is read from a file is checked.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(try_from = "Stored", into = "Stored")]
 pub struct Graph {
     name: String,
-    nodes: DiGraph<Node, Edge>,
+    nodes: Vec<Node>,
+    outputs: Vec<Value>,
+    taken: BTreeSet<u64>,
+}
+
+/// A graph as it is stored, unchecked.
+#[derive(Serialize, Deserialize)]
+struct Stored {
+    name: String,
+    nodes: Vec<Node>,
     outputs: Vec<Value>,
 }
 
-impl PartialEq for Graph {
-    fn eq(&self, other: &Self) -> bool {
-        let same_nodes =
-            || self.ids().all(|id| self.node(id) == other.node(id) && self.inputs_of(id) == other.inputs_of(id));
-        self.name == other.name && self.outputs == other.outputs && self.len() == other.len() && same_nodes()
+impl From<Graph> for Stored {
+    fn from(graph: Graph) -> Self {
+        Self { name: graph.name, nodes: graph.nodes, outputs: graph.outputs }
     }
 }
+
+impl TryFrom<Stored> for Graph {
+    type Error = Error;
+
+    fn try_from(stored: Stored) -> Result<Self> {
+        let taken = stored.nodes.iter().map(|node| hash(&node.name)).collect();
+        let graph = Self { name: stored.name, nodes: stored.nodes, outputs: stored.outputs, taken };
+        graph.check()?;
+        Ok(graph)
+    }
+}
+
+/// FNV-1a, 64 bits: the same on every machine.
+fn hash(name: &str) -> u64 {
+    name.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
+}
+
+/// Most elements of one value, a batch axis counted for one sample: whole numbers up to it are exact as floats.
+const MOST_ELEMENTS: f64 = 9_007_199_254_740_992.0;
 
 /// The values of a graph's parameters.
 pub type Weights = BTreeMap<NodeId, Array>;
@@ -79,16 +101,14 @@ impl Graph {
     /// When an input does not exist, the inputs do not fit, or the name is taken.
     pub fn add(&mut self, name: impl Into<String>, op: impl Into<Op>, inputs: &[Value]) -> Result<Value> {
         let (name, op) = (name.into(), op.into());
-        if self.nodes.node_weights().any(|node| node.name == name) {
+        if self.taken.contains(&hash(&name)) && self.nodes.iter().any(|node| node.name == name) {
             return Err(Error::new(name, "the name is taken"));
         }
         let facts = inputs.iter().map(|&value| self.fact(value)).collect::<Result<Vec<_>>>()?;
         let facts = op.infer(&facts).map_err(|error| error.at(&name))?;
-        let index = self.nodes.add_node(Node { name, op, facts });
-        for (port, value) in inputs.iter().enumerate() {
-            self.nodes.add_edge(NodeIndex::new(value.node.0), index, Edge { slot: value.slot, port });
-        }
-        Ok(Value { node: NodeId(index.index()), slot: 0 })
+        self.taken.insert(hash(&name));
+        self.nodes.push(Node { name, op, inputs: inputs.to_vec(), facts });
+        Ok(Value { node: NodeId(self.nodes.len() - 1), slot: 0 })
     }
 
     /// Adds data that comes with each call.
@@ -119,7 +139,7 @@ impl Graph {
 
     /// Number of nodes.
     pub fn len(&self) -> usize {
-        self.nodes.node_count()
+        self.nodes.len()
     }
 
     /// Whether there are no nodes.
@@ -137,26 +157,23 @@ impl Graph {
     /// # Panics
     /// When there is none with this index.
     pub fn node(&self, id: NodeId) -> &Node {
-        &self.nodes[NodeIndex::new(id.0)]
+        &self.nodes[id.0]
+    }
+
+    /// The values that a node makes.
+    pub fn outputs_of(&self, id: NodeId) -> impl DoubleEndedIterator<Item = Value> + use<> {
+        (0..self.node(id).facts.len()).map(move |slot| Value { node: id, slot })
     }
 
     /// Puts another operator in a node's place; the caller keeps the graph well-formed.
-    pub(crate) fn replace_op(&mut self, id: NodeId, op: Op) {
-        self.nodes[NodeIndex::new(id.0)].op = op;
+    pub(crate) fn replace(&mut self, id: NodeId, op: Op, facts: Vec<Fact>) {
+        let node = &mut self.nodes[id.0];
+        (node.op, node.facts) = (op, facts);
     }
 
-    pub(crate) fn replace_facts(&mut self, id: NodeId, facts: Vec<Fact>) {
-        self.nodes[NodeIndex::new(id.0)].facts = facts;
-    }
-
-    /// The values a node reads, by port.
-    pub fn inputs_of(&self, id: NodeId) -> Vec<Value> {
-        let edges = self.nodes.edges_directed(NodeIndex::new(id.0), Direction::Incoming);
-        let mut inputs: Vec<(usize, Value)> = edges
-            .map(|e| (e.weight().port, Value { node: NodeId(e.source().index()), slot: e.weight().slot }))
-            .collect();
-        inputs.sort();
-        inputs.into_iter().map(|(_, value)| value).collect()
+    /// The values a node reads, in order.
+    pub fn inputs_of(&self, id: NodeId) -> &[Value] {
+        &self.node(id).inputs
     }
 
     /// What is known of a value.
@@ -164,7 +181,7 @@ impl Graph {
     /// # Errors
     /// When it does not exist.
     pub fn fact(&self, value: Value) -> Result<&Fact> {
-        let node = self.nodes.node_weight(NodeIndex::new(value.node.0));
+        let node = self.nodes.get(value.node.0);
         node.and_then(|node| node.facts.get(value.slot))
             .ok_or_else(|| Error::new(format!("value {}:{}", value.node.0, value.slot), "does not exist"))
     }
@@ -174,7 +191,7 @@ impl Graph {
     /// # Panics
     /// When the graph is not well-formed; see [`check`](Self::check).
     pub fn input_facts(&self, id: NodeId) -> Vec<&Fact> {
-        self.inputs_of(id).into_iter().map(|value| &self.node(value.node).facts[value.slot]).collect()
+        self.inputs_of(id).iter().map(|value| &self.node(value.node).facts[value.slot]).collect()
     }
 
     /// The nodes of data that comes with each call.
@@ -187,31 +204,45 @@ impl Graph {
         self.ids().filter(|&id| matches!(self.node(id).op, Op::Parameter(_))).collect()
     }
 
-    /// Whether the graph is well-formed: nodes stand in an order in which they can run, names are unique, facts are what the operators infer, and
-    /// outputs exist.
+    /// Whether the graph is well-formed: nodes stand in an order in which they can run, names are unique, facts are what the operators infer, no
+    /// value has more elements than can be counted, and outputs exist.
     ///
     /// # Errors
     /// The first violation.
     pub fn check(&self) -> Result<()> {
-        let mut names = std::collections::BTreeSet::new();
+        self.check_names()?;
+        let mut facts = Vec::new();
         for id in self.ids() {
             let node = self.node(id);
-            if !names.insert(&node.name) {
-                return Err(Error::new(&node.name, "the name is taken"));
+            facts.clear();
+            for value in &node.inputs {
+                if value.node >= id {
+                    let what = format!("reads node {}, which does not stand before it", value.node.0);
+                    return Err(Error::new(&node.name, what));
+                }
+                facts.push(self.fact(*value).map_err(|error| error.at(&node.name))?);
             }
-            let inputs = self.inputs_of(id);
-            if let Some(late) = inputs.iter().find(|value| value.node >= id) {
-                return Err(Error::new(
-                    &node.name,
-                    format!("reads node {}, which does not stand before it", late.node.0),
-                ));
-            }
-            let facts = inputs.iter().map(|&value| self.fact(value)).collect::<Result<Vec<_>>>()?;
             if node.op.infer(&facts).map_err(|error| error.at(&node.name))? != node.facts {
                 return Err(Error::new(&node.name, "facts differ from those inferred"));
             }
+            if let Some(large) = node.facts.iter().find(|fact| fact.elements() > MOST_ELEMENTS) {
+                return Err(Error::new(&node.name, format!("{large} has more elements than can be counted")));
+            }
         }
         self.outputs.iter().try_for_each(|&value| self.fact(value).map(drop))
+    }
+
+    /// Whether no two nodes have the same name.
+    fn check_names(&self) -> Result<()> {
+        let mut hashes: Vec<(u64, NodeId)> = self.ids().map(|id| (hash(&self.node(id).name), id)).collect();
+        hashes.sort_unstable();
+        for same in hashes.chunk_by(|a, b| a.0 == b.0).filter(|same| same.len() > 1) {
+            let names: BTreeSet<&str> = same.iter().map(|(_, id)| self.node(*id).name.as_str()).collect();
+            if names.len() < same.len() {
+                return Err(Error::new(&self.node(same[1].1).name, "the name is taken"));
+            }
+        }
+        Ok(())
     }
 
     /// As JSON.
@@ -224,9 +255,7 @@ impl Graph {
     /// # Errors
     /// When the text is not a graph, or the graph is not well-formed.
     pub fn from_json(text: &str) -> Result<Self> {
-        let graph: Self = serde_json::from_str(text).map_err(|error| Error::new("graph", error.to_string()))?;
-        graph.check()?;
-        Ok(graph)
+        serde_json::from_str(text).map_err(|error| Error::new("graph", error.to_string()))
     }
 
     /// Work of one node in one phase, for `batch` samples.
@@ -273,7 +302,7 @@ impl Graph {
                 }
                 Op::Parameter(_) => vec![weights.get(&id).ok_or_else(missing)?.clone()],
                 op => {
-                    let operands: Vec<&Array> = self.inputs_of(id).iter().map(|v| &values[v.node.0][v.slot]).collect();
+                    let operands: Vec<&Array> = node.inputs.iter().map(|v| &values[v.node.0][v.slot]).collect();
                     op.eval(&operands).map_err(|error| error.at(&node.name))?
                 }
             };

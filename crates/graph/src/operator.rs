@@ -2,14 +2,56 @@
 use crate::array::Array;
 use crate::axes::Axes;
 use crate::error::Result;
+use crate::extent::Extent;
 use crate::fact::Fact;
 use crate::phase::Phase;
 use crate::work::Work;
+use serde::{Deserialize, Serialize};
+
+/// What sort of thing an operator does: what can be left out of its work, beside axes, follows from it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Family {
+    /// Data, weights and constants: nothing is computed.
+    Source,
+    /// Sums of products: convolutions, linear layers, matrix products, attention.
+    Product,
+    /// A function of each element, or of pairs of them.
+    ElementWise,
+    /// A norm or softmax: each element depends on all of a row.
+    Normalisation,
+    /// Windows slide over axes, without weights: pooling, resizing.
+    Window,
+    /// Axes become one element: sums, means, maxima.
+    Reduction,
+    /// Elements move; nothing is computed.
+    Movement,
+    /// What is computed depends on values: indices, the largest.
+    Selection,
+    /// Steps that depend on those before them.
+    Recurrent,
+    /// Compares outputs with targets.
+    Loss,
+    /// Changes weights.
+    Update,
+    /// Nothing is known.
+    Opaque,
+}
 
 /// One operator of a graph: its own shapes, axes, cost and slow truth.
 pub trait Operator {
     /// Short name, as in tables and errors.
     fn name(&self) -> &'static str;
+
+    /// What sort of thing it does. The default promises nothing.
+    fn family(&self) -> Family {
+        Family::Opaque
+    }
+
+    /// Whether the output is zero wherever the first input is zero, all else being what it may.
+    fn keeps_zero(&self) -> bool {
+        false
+    }
 
     /// Facts of the outputs.
     ///
@@ -34,6 +76,10 @@ pub trait Operator {
             Phase::BackwardWeight | Phase::Update => Work::default(),
         }
     }
+
+    /// Becomes the operator for what is left of its operands. Only one that states lengths itself changes: a new shape, a number of
+    /// groups, the bounds of a slice.
+    fn shrink(&mut self, _inputs: &[Extent], _outputs: &[Extent]) {}
 
     /// The outputs: the truth that everything faster is compared with.
     ///

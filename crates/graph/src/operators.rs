@@ -2,8 +2,9 @@
 use crate::array::Array;
 use crate::axes::Axes;
 use crate::error::{Error, Result};
+use crate::extent::Extent;
 use crate::fact::Fact;
-use crate::operator::Operator;
+use crate::operator::{Family, Operator};
 use crate::phase::Phase;
 use crate::work::Work;
 use serde::{Deserialize, Serialize};
@@ -23,6 +24,10 @@ macro_rules! operators {
             fn as_dyn(&self) -> &dyn Operator {
                 match self { $(Self::$name(op) => op),* }
             }
+
+            fn as_dyn_mut(&mut self) -> &mut dyn Operator {
+                match self { $(Self::$name(op) => op),* }
+            }
         }
 
         $(impl From<$name> for Op {
@@ -39,7 +44,10 @@ operators! {
     constant::Constant,
     linear::Linear,
     matmul::Matmul,
-    conv2d::Conv2d,
+    conv::Conv,
+    conv_transpose::ConvTranspose,
+    gemm::Gemm,
+    attention::Attention,
     max_pool2d::MaxPool2d,
     unary::Unary,
     binary::Binary,
@@ -49,16 +57,30 @@ operators! {
     reduce::Reduce,
     reshape::Reshape,
     permute::Permute,
+    concat::Concat,
+    split::Split,
+    slice::Slice,
+    pad::Pad,
+    expand::Expand,
+    gather::Gather,
     embedding::Embedding,
 }
 
 pub use binary::BinaryFunction;
+pub use pad::Border;
 pub use reduce::Reduction;
+pub use slice::Cut;
 pub use unary::UnaryFunction;
 
 impl Operator for Op {
     fn name(&self) -> &'static str {
         self.as_dyn().name()
+    }
+    fn family(&self) -> Family {
+        self.as_dyn().family()
+    }
+    fn keeps_zero(&self) -> bool {
+        self.as_dyn().keeps_zero()
     }
     fn infer(&self, inputs: &[&Fact]) -> Result<Vec<Fact>> {
         self.as_dyn().infer(inputs)
@@ -72,24 +94,11 @@ impl Operator for Op {
     fn work(&self, inputs: &[&Fact], outputs: &[Fact], phase: Phase) -> Work {
         self.as_dyn().work(inputs, outputs, phase)
     }
+    fn shrink(&mut self, inputs: &[Extent], outputs: &[Extent]) {
+        self.as_dyn_mut().shrink(inputs, outputs);
+    }
     fn eval(&self, inputs: &[&Array]) -> Result<Vec<Array>> {
         self.as_dyn().eval(inputs)
-    }
-}
-
-impl Op {
-    /// The same operator for outputs of other lengths: only an operator that states its output's shape changes.
-    #[must_use]
-    pub fn resized(&self, output: &Fact) -> Self {
-        match self {
-            Self::Reshape(_) => Reshape { to: output.shape.clone() }.into(),
-            Self::Input(_) => Input { fact: output.clone() }.into(),
-            Self::Parameter(_) => Parameter { fact: output.clone() }.into(),
-            Self::Constant(constant) => {
-                Constant { value: constant.value.prefix(&output.shape_at(1)), dtype: constant.dtype }.into()
-            }
-            other => other.clone(),
-        }
     }
 }
 

@@ -2,6 +2,7 @@
 use crate::analysis::{Analysis, Site};
 use crate::array::Array;
 use crate::error::{Error, Result};
+use crate::extent::{Extent, Kept};
 use crate::fact::Fact;
 use crate::graph::{Graph, Value, Weights};
 use crate::operator::Operator;
@@ -57,6 +58,17 @@ impl Elastic {
         Ok(fact)
     }
 
+    /// The elements of each axis that a value keeps at a setting.
+    ///
+    /// # Errors
+    /// When the value does not exist, or the setting has not one choice a site.
+    pub fn extent(&self, value: Value, setting: &Setting) -> Result<Extent> {
+        let dense = self.graph.fact(value)?;
+        let left = self.kept_shape(value, setting)?;
+        let kept = left.shape.iter().map(|dim| Kept::all(dim.count())).collect();
+        Ok(Extent::new(dense, kept))
+    }
+
     /// The graph without what `setting` leaves out: prefixes of all axes of all sites. Nodes keep their ids.
     ///
     /// # Errors
@@ -64,11 +76,14 @@ impl Elastic {
     pub fn shrink(&self, setting: &Setting) -> Result<Graph> {
         let mut graph = self.graph.clone();
         for id in self.graph.ids() {
-            let fact = self.kept_shape(Value { node: id, slot: 0 }, setting)?;
-            let op = self.graph.node(id).op.resized(&fact);
-            let facts = op.infer(&graph.input_facts(id)).map_err(|error| error.at(&self.graph.node(id).name))?;
-            graph.replace_op(id, op);
-            graph.replace_facts(id, facts);
+            let node = self.graph.node(id);
+            let extents = |values: &mut dyn Iterator<Item = Value>| {
+                values.map(|value| self.extent(value, setting)).collect::<Result<Vec<Extent>>>()
+            };
+            let mut op = node.op.clone();
+            op.shrink(&extents(&mut node.inputs.iter().copied())?, &extents(&mut self.graph.outputs_of(id))?);
+            let facts = op.infer(&graph.input_facts(id)).map_err(|error| error.at(&node.name))?;
+            graph.replace(id, op, facts);
         }
         Ok(graph)
     }

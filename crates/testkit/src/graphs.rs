@@ -3,8 +3,8 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::select;
 use supple_graph::operators::{
-    Binary, BinaryFunction, Constant, Conv2d, Embedding, Input, LayerNorm, Linear, Matmul, MaxPool2d, Parameter,
-    Permute, Reduce, Reduction, Reshape, Scalar, Softmax, Unary, UnaryFunction,
+    Binary, BinaryFunction, Constant, Conv, Embedding, Input, LayerNorm, Linear, Matmul, MaxPool2d, Parameter, Permute,
+    Reduce, Reduction, Reshape, Scalar, Softmax, Unary, UnaryFunction,
 };
 use supple_graph::{Array, DType, Dim, Fact, Graph, Op, Operator, Value};
 
@@ -211,13 +211,13 @@ fn image_nets() -> impl Strategy<Value = Graph> {
 impl Draft {
     fn stage(&mut self, x: Value, stage: &Stage) -> Value {
         let window = stage.window.min(self.length(x, 2));
-        let conv = Conv2d { stride: [stage.stride; 2], padding: [stage.padding; 2], dilation: [1, 1] };
+        let conv = Conv::new(2).with_stride(stage.stride).with_padding(stage.padding);
         let mut y = self.conv(x, stage.groups * stage.per_group, window, conv);
         if stage.norm {
             y = self.group_norm(y, stage.groups);
         }
         if stage.skip {
-            let same = Conv2d { stride: [1, 1], padding: [0, 0], dilation: [1, 1] };
+            let same = Conv::new(2);
             let through = self.conv(y, self.length(y, 1), 1, same);
             y = self.sum(y, through);
         }
@@ -228,7 +228,7 @@ impl Draft {
         y
     }
 
-    fn conv(&mut self, x: Value, channels: usize, window: usize, op: Conv2d) -> Value {
+    fn conv(&mut self, x: Value, channels: usize, window: usize, op: Conv) -> Value {
         let w = self.weight(&[channels, self.length(x, 1), window, window]);
         let b = self.weight(&[channels]);
         self.add(op, &[x, w, b])

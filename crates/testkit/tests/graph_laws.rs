@@ -2,34 +2,82 @@
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::select;
-use supple_graph::axes::{Factors, Letter};
+use supple_graph::axes::Letter;
 use supple_graph::operators::{
-    Binary, BinaryFunction, Constant, Conv2d, Embedding, LayerNorm, Linear, Matmul, MaxPool2d, Permute, Reduce,
-    Reduction, Reshape, Scalar, Softmax, Unary, UnaryFunction,
+    Attention, Binary, BinaryFunction, Border, Concat, Constant, Conv, ConvTranspose, Cut, Embedding, Expand, Gather,
+    Gemm, LayerNorm, Linear, Matmul, MaxPool2d, Pad, Permute, Reduce, Reduction, Reshape, Scalar, Slice, Softmax,
+    Split, Unary, UnaryFunction,
 };
 use supple_graph::{
-    Array, Axes, DType, Density, Dim, Elastic, Fact, Graph, Kind, Op, Operator, Site, SparsityKind, Value, Verdict,
+    Array, Axes, Axis, DType, Density, Dim, Elastic, Fact, Graph, Kind, Op, Operator, Site, SparsityKind, Value,
+    Verdict,
 };
 use supple_testkit::{check_elastic, elastic_cases, elastic_cases_of, graphs};
 
 fn letters() -> impl Strategy<Value = Letter> {
-    (select(('a'..='z').collect::<Vec<_>>()), any::<bool>()).prop_map(|(name, bound)| Letter { name, bound })
+    (0u16..60, any::<bool>()).prop_map(|(id, bound)| Letter { id, bound })
 }
 
-fn operands() -> impl Strategy<Value = Vec<Vec<Factors>>> {
-    vec(vec(vec(letters(), 0..4), 0..5), 0..4)
+fn parts() -> impl Strategy<Value = Axis> {
+    vec(letters(), 0..4).prop_map(Axis::product)
+}
+
+fn operands() -> impl Strategy<Value = Vec<Vec<Axis>>> {
+    let axis = prop_oneof![4 => parts(), 1 => vec(parts(), 2..4).prop_map(Axis::chain)];
+    vec(vec(axis, 0..5), 0..4)
 }
 
 fn axes() -> impl Strategy<Value = Axes> {
-    prop_oneof![
-        1 => Just(Axes::opaque()),
-        9 => (operands(), operands()).prop_map(|(inputs, outputs)| Axes::new(inputs, outputs)),
-    ]
+    let lengths = vec((0u16..60, 0usize..9), 0..3);
+    let sized = |(inputs, outputs, lengths): (_, _, Vec<(u16, usize)>)| {
+        lengths.into_iter().fold(Axes::new(inputs, outputs), |axes, (letter, length)| axes.with_length(letter, length))
+    };
+    prop_oneof![1 => Just(Axes::opaque()), 9 => (operands(), operands(), lengths).prop_map(sized)]
 }
 
 fn facts() -> impl Strategy<Value = Fact> {
     let dims = prop_oneof![3 => (0usize..5).prop_map(Dim::Fixed), 1 => (1usize..3).prop_map(Dim::Batch)];
     (select(vec![DType::F32, DType::I64]), vec(dims, 0..5)).prop_map(|(dtype, shape)| Fact { dtype, shape })
+}
+
+/// Lists of numbers that now and then belong to as many axes.
+fn numbers() -> impl Strategy<Value = Vec<usize>> {
+    vec(prop_oneof![9 => 0usize..4, 1 => Just(usize::MAX)], 1..4)
+}
+
+fn borders() -> impl Strategy<Value = Border> {
+    select(vec![Border::Value(1.0), Border::Edge, Border::Mirror])
+}
+
+fn convs() -> impl Strategy<Value = Op> {
+    let pairs = || vec(prop::array::uniform2(0usize..4), 1..4);
+    let parts = (numbers(), pairs(), numbers(), numbers(), 0usize..4, any::<bool>());
+    parts.prop_map(|(stride, padding, dilation, output_padding, groups, transposed)| {
+        if transposed {
+            ConvTranspose { stride, padding, output_padding, dilation, groups }.into()
+        } else {
+            Conv { stride, padding, dilation, groups }.into()
+        }
+    })
+}
+
+fn structural_operators() -> impl Strategy<Value = Op> {
+    let cuts = vec(prop::array::uniform4(0usize..4), 0..3);
+    let cut = |[axis, start, end, step]: [usize; 4]| Cut { axis, start, end, step };
+    prop_oneof![
+        convs(),
+        any::<bool>().prop_map(|causal| Attention { scale: 1.0, causal }.into()),
+        any::<[bool; 2]>().prop_map(|[transposed_a, transposed_b]| {
+            Gemm { alpha: 1.0, beta: 1.0, transposed_a, transposed_b }.into()
+        }),
+        (0usize..5).prop_map(|axis| Concat { axis }.into()),
+        (0usize..5).prop_map(|axis| Gather { axis }.into()),
+        (0usize..5, numbers()).prop_map(|(axis, lengths)| Split { axis, lengths }.into()),
+        cuts.prop_map(move |cuts| Slice { cuts: cuts.into_iter().map(cut).collect() }.into()),
+        (vec(prop::array::uniform2(0usize..3), 0..5), borders())
+            .prop_map(|(widths, border)| Pad { widths, border }.into()),
+        facts().prop_map(|fact| Expand { to: fact.shape }.into()),
+    ]
 }
 
 fn operators() -> impl Strategy<Value = Op> {
@@ -42,7 +90,7 @@ fn operators() -> impl Strategy<Value = Op> {
         Just(Unary { function: UnaryFunction::Relu }.into()),
         Just(Binary { function: BinaryFunction::Div }.into()),
         (any::<i32>(), any::<i32>()).prop_map(|(a, b)| Scalar { scale: a.into(), shift: b.into() }.into()),
-        (small(), small(), small()).prop_map(|(stride, padding, dilation)| Conv2d { stride, padding, dilation }.into()),
+        structural_operators(),
         (small(), small()).prop_map(|(kernel, stride)| MaxPool2d { kernel, stride }.into()),
         (0usize..5).prop_map(|axis| Softmax { axis }.into()),
         (0usize..5).prop_map(|axis| Reduce { reduction: Reduction::Mean, axis }.into()),
@@ -66,7 +114,7 @@ proptest! {
     }
 
     #[test]
-    fn text_that_is_read_is_printed_as_it_was(text in "[a-cA-C1(),>?-]{0,12}") {
+    fn text_that_is_read_is_printed_as_it_was(text in "[a-cA-C1(){},>'?-]{0,12}( [ab]=[0-9]{1,2}){0,2}") {
         if let Ok(axes) = text.parse::<Axes>() {
             prop_assert_eq!(axes.to_string(), text);
         }
@@ -106,6 +154,9 @@ proptest! {
             let ranks: Vec<usize> = axes.inputs().iter().map(Vec::len).collect();
             let expected: Vec<usize> = inputs.iter().map(Fact::rank).collect();
             prop_assert!(axes.is_opaque() || ranks == expected, "{} on {:?}", axes, inputs);
+            let outputs = op.infer(&facts).unwrap();
+            let shapes: Vec<&[Dim]> = inputs.iter().chain(&outputs).map(|fact| fact.shape.as_slice()).collect();
+            prop_assert!(axes.is_opaque() || axes.lengths(&shapes).is_some(), "{} on {:?}", axes, inputs);
         }
     }
 
@@ -233,7 +284,7 @@ fn a_softmax_fixes_its_axis() {
 fn group_norm_thins_out_whole_groups() {
     let (mut sketch, x) = Sketch::new(Fact::f32([Dim::Batch(1), Dim::Fixed(2), Dim::Fixed(3), Dim::Fixed(3)]));
     let w = sketch.weight("conv.weight", &[12, 2, 1, 1]);
-    let maps = sketch.add("conv", Conv2d { stride: [1, 1], padding: [0, 0], dilation: [1, 1] }, &[x, w]);
+    let maps = sketch.add("conv", Conv::new(2), &[x, w]);
     let grouped = [Dim::Batch(1), Dim::Fixed(4), Dim::Fixed(27)];
     let grouped = sketch.add("grouped", Reshape { to: grouped.to_vec() }, &[maps]);
     let mean = sketch.add("mean", Reduce { reduction: Reduction::Mean, axis: 2 }, &[grouped]);

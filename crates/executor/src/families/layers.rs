@@ -1,7 +1,7 @@
 //! Linear layers and convolutions: our kernels where the backend has them, else Burn's.
 use super::{Call, Operands, Runner};
 use crate::error::Result;
-use crate::layers::{self, Kind};
+use crate::layers::{self, Kind, Window2d};
 use crate::tensor::{Any, lengths};
 use burn::backend::Dispatch;
 use burn::backend::ops::{FloatTensorOps, ModuleOps};
@@ -11,9 +11,17 @@ use supple_graph::{Fact, Op};
 pub(super) fn find(op: &Op, _inputs: &[&Fact], _outputs: &[Fact]) -> Option<Runner> {
     Some(match op {
         Op::Linear(_) => layer(Kind::Linear, linear),
-        Op::Conv2d(conv) => {
-            let options = ConvOptions::new(conv.stride, conv.padding, conv.dilation, 1);
-            layer(Kind::Conv2d(conv.clone()), move |x, w, b| Dispatch::conv2d(x, w, b, options.clone()))
+        Op::Conv(conv) => {
+            let window = Window2d::of(conv)?;
+            let options = ConvOptions::new(window.stride, window.padding, window.dilation, window.groups);
+            let plain = move |x, w, b| Dispatch::conv2d(x, w, b, options.clone());
+            if window.groups == 1 {
+                layer(Kind::Conv2d(window), plain)
+            } else {
+                Runner::of(move |mut operands, _| {
+                    Ok(plain(operands.take()?, operands.take()?, operands.take_optional()))
+                })
+            }
         }
         _ => return None,
     })

@@ -1,10 +1,10 @@
 //! Functions of two elements, with broadcasting.
 use super::{ensure, take};
 use crate::array::Array;
-use crate::axes::{Axes, Factors, plain};
+use crate::axes::{Axes, Axis, plain};
 use crate::error::Result;
 use crate::fact::{Dim, Fact};
-use crate::operator::Operator;
+use crate::operator::{Family, Operator};
 use serde::{Deserialize, Serialize};
 
 /// A function of two elements.
@@ -43,6 +43,14 @@ impl Operator for Binary {
         }
     }
 
+    fn family(&self) -> Family {
+        Family::ElementWise
+    }
+
+    fn keeps_zero(&self) -> bool {
+        matches!(self.function, BinaryFunction::Mul | BinaryFunction::Div)
+    }
+
     fn infer(&self, inputs: &[&Fact]) -> Result<Vec<Fact>> {
         let [a, b] = take(self.name(), inputs)?;
         let shape: Option<Vec<Dim>> = a.shape.iter().zip(&b.shape).map(|(&x, &y)| joined(x, y)).collect();
@@ -52,10 +60,10 @@ impl Operator for Binary {
 
     fn axes(&self, inputs: &[&Fact]) -> Axes {
         let all = plain(inputs[0].rank());
-        let operand = |fact: &Fact, other: &Fact| -> Vec<Factors> {
+        let operand = |fact: &Fact, other: &Fact| -> Vec<Axis> {
             let dims = fact.shape.iter().zip(&other.shape).zip(&all);
             dims.map(|((&dim, &peer), letter)| {
-                if dim == Dim::Fixed(1) && peer != dim { Vec::new() } else { letter.clone() }
+                if dim == Dim::Fixed(1) && peer != dim { Axis::One } else { letter.clone() }
             })
             .collect()
         };

@@ -2,8 +2,9 @@
 use crate::array::Array;
 use crate::axes::{Axes, plain};
 use crate::error::Result;
+use crate::extent::Extent;
 use crate::fact::{DType, Dim, Fact};
-use crate::operator::Operator;
+use crate::operator::{Family, Operator};
 use crate::phase::Phase;
 use crate::work::Work;
 use serde::{Deserialize, Serialize};
@@ -22,6 +23,10 @@ impl Operator for Constant {
         "constant"
     }
 
+    fn family(&self) -> Family {
+        Family::Source
+    }
+
     fn infer(&self, _inputs: &[&Fact]) -> Result<Vec<Fact>> {
         let shape = self.value.shape().iter().map(|&n| Dim::Fixed(n)).collect();
         Ok(vec![Fact { dtype: self.dtype, shape }])
@@ -33,6 +38,10 @@ impl Operator for Constant {
 
     fn work(&self, _inputs: &[&Fact], _outputs: &[Fact], _phase: Phase) -> Work {
         Work::default()
+    }
+
+    fn shrink(&mut self, _inputs: &[Extent], outputs: &[Extent]) {
+        self.value = self.value.select(&outputs[0].kept);
     }
 
     fn eval(&self, _inputs: &[&Array]) -> Result<Vec<Array>> {

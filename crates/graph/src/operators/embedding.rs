@@ -4,7 +4,7 @@ use crate::array::Array;
 use crate::axes::Axes;
 use crate::error::{Error, Result};
 use crate::fact::{DType, Fact};
-use crate::operator::Operator;
+use crate::operator::{Family, Operator};
 use serde::{Deserialize, Serialize};
 
 /// Rows of a table `[words, width]` at indices `[batch, tokens]`.
@@ -14,6 +14,10 @@ pub struct Embedding {}
 impl Operator for Embedding {
     fn name(&self) -> &'static str {
         "embedding"
+    }
+
+    fn family(&self) -> Family {
+        Family::Selection
     }
 
     fn infer(&self, inputs: &[&Fact]) -> Result<Vec<Fact>> {

@@ -4,7 +4,7 @@ use crate::array::Array;
 use crate::axes::{Axes, plain_with_bound};
 use crate::error::{Error, Result};
 use crate::fact::Fact;
-use crate::operator::{Operator, element_wise};
+use crate::operator::{Family, Operator, element_wise};
 use crate::phase::Phase;
 use crate::work::Work;
 use serde::{Deserialize, Serialize};
@@ -19,6 +19,10 @@ pub struct LayerNorm {
 impl Operator for LayerNorm {
     fn name(&self) -> &'static str {
         "layer_norm"
+    }
+
+    fn family(&self) -> Family {
+        Family::Normalisation
     }
 
     fn infer(&self, inputs: &[&Fact]) -> Result<Vec<Fact>> {

@@ -1,10 +1,10 @@
 //! `y = x W + b`.
 use super::ensure;
 use crate::array::{Array, each_index};
-use crate::axes::{Axes, plain};
+use crate::axes::{Axes, Axis, plain};
 use crate::error::{Error, Result};
 use crate::fact::Fact;
-use crate::operator::{Operator, product};
+use crate::operator::{Family, Operator, product};
 use crate::phase::Phase;
 use crate::work::Work;
 use serde::{Deserialize, Serialize};
@@ -16,6 +16,10 @@ pub struct Linear {}
 impl Operator for Linear {
     fn name(&self) -> &'static str {
         "linear"
+    }
+
+    fn family(&self) -> Family {
+        Family::Product
     }
 
     fn infer(&self, inputs: &[&Fact]) -> Result<Vec<Fact>> {
@@ -32,9 +36,9 @@ impl Operator for Linear {
     }
 
     fn axes(&self, inputs: &[&Fact]) -> Axes {
-        let letters = Axes::of("io->x");
-        let (i, o) = (letters.inputs()[0][0].clone(), letters.inputs()[0][1].clone());
-        let mut x = plain(inputs[0].rank() - 1);
+        let rank = inputs[0].rank();
+        let (i, o) = (Axis::free(rank as u16), Axis::free(rank as u16 + 1));
+        let mut x = plain(rank - 1);
         let mut y = x.clone();
         x.push(i.clone());
         y.push(o.clone());

@@ -4,7 +4,7 @@ use crate::array::Array;
 use crate::axes::Axes;
 use crate::error::Result;
 use crate::fact::{Dim, Fact};
-use crate::operator::{Operator, element_wise};
+use crate::operator::{Family, Operator, element_wise};
 use crate::phase::Phase;
 use crate::work::Work;
 use serde::{Deserialize, Serialize};
@@ -27,6 +27,10 @@ impl MaxPool2d {
 impl Operator for MaxPool2d {
     fn name(&self) -> &'static str {
         "max_pool2d"
+    }
+
+    fn family(&self) -> Family {
+        Family::Window
     }
 
     fn infer(&self, inputs: &[&Fact]) -> Result<Vec<Fact>> {

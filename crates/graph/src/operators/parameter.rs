@@ -2,8 +2,9 @@
 use crate::array::Array;
 use crate::axes::{Axes, plain};
 use crate::error::{Error, Result};
+use crate::extent::Extent;
 use crate::fact::Fact;
-use crate::operator::Operator;
+use crate::operator::{Family, Operator};
 use crate::phase::Phase;
 use crate::work::Work;
 use serde::{Deserialize, Serialize};
@@ -20,6 +21,10 @@ impl Operator for Parameter {
         "parameter"
     }
 
+    fn family(&self) -> Family {
+        Family::Source
+    }
+
     fn infer(&self, _inputs: &[&Fact]) -> Result<Vec<Fact>> {
         Ok(vec![self.fact.clone()])
     }
@@ -30,6 +35,10 @@ impl Operator for Parameter {
 
     fn work(&self, _inputs: &[&Fact], _outputs: &[Fact], _phase: Phase) -> Work {
         Work::default()
+    }
+
+    fn shrink(&mut self, _inputs: &[Extent], outputs: &[Extent]) {
+        self.fact = outputs[0].left.clone();
     }
 
     fn eval(&self, _inputs: &[&Array]) -> Result<Vec<Array>> {

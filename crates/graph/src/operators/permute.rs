@@ -4,7 +4,7 @@ use crate::array::Array;
 use crate::axes::{Axes, plain};
 use crate::error::Result;
 use crate::fact::Fact;
-use crate::operator::Operator;
+use crate::operator::{Family, Operator};
 use crate::phase::Phase;
 use crate::work::Work;
 use serde::{Deserialize, Serialize};
@@ -19,6 +19,14 @@ pub struct Permute {
 impl Operator for Permute {
     fn name(&self) -> &'static str {
         "permute"
+    }
+
+    fn family(&self) -> Family {
+        Family::Movement
+    }
+
+    fn keeps_zero(&self) -> bool {
+        true
     }
 
     fn infer(&self, inputs: &[&Fact]) -> Result<Vec<Fact>> {

@@ -1,10 +1,10 @@
 //! Sum or mean over an axis, which stays with length one.
 use super::{ensure, take};
 use crate::array::Array;
-use crate::axes::{Axes, plain, plain_with_bound};
+use crate::axes::{Axes, Axis, plain, plain_with_bound};
 use crate::error::Result;
 use crate::fact::{Dim, Fact};
-use crate::operator::{Operator, element_wise};
+use crate::operator::{Family, Operator, element_wise};
 use crate::phase::Phase;
 use crate::work::Work;
 use serde::{Deserialize, Serialize};
@@ -36,6 +36,14 @@ impl Operator for Reduce {
         }
     }
 
+    fn family(&self) -> Family {
+        Family::Reduction
+    }
+
+    fn keeps_zero(&self) -> bool {
+        true
+    }
+
     fn infer(&self, inputs: &[&Fact]) -> Result<Vec<Fact>> {
         let [x] = take(self.name(), inputs)?;
         ensure(self.axis < x.rank(), self.name(), || format!("axis {} of {x}", self.axis))?;
@@ -51,7 +59,7 @@ impl Operator for Reduce {
             Reduction::Mean => plain_with_bound(rank, &[self.axis]),
         };
         let mut y = x.clone();
-        y[self.axis].clear();
+        y[self.axis] = Axis::One;
         Axes::new(vec![x], vec![y])
     }
 

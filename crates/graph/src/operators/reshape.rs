@@ -1,56 +1,96 @@
 //! The same elements under another shape.
 use super::{ensure, take};
 use crate::array::Array;
-use crate::axes::{Axes, Factors, Letter};
+use crate::axes::{Axes, Axis, Letter};
 use crate::error::{Error, Result};
+use crate::extent::Extent;
 use crate::fact::{Dim, Fact};
-use crate::operator::Operator;
+use crate::operator::{Family, Operator};
 use crate::phase::Phase;
 use crate::work::Work;
 use serde::{Deserialize, Serialize};
 
-/// The same elements, row-major, under another shape.
+/// The same elements, row-major, under another shape. Flattening, squeezing and unsqueezing are reshapes too.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Reshape {
     /// The new shape.
     pub to: Vec<Dim>,
 }
 
-/// For each axis, the factors it is made of, as numbers of letters.
-type Splits = Vec<Vec<usize>>;
+/// One axis as a product of factors: numbers of letters.
+type Split = Vec<u16>;
 
-/// Splits two lists of lengths with equal products into common factors, or gives
-/// `None` when the lengths do not split evenly.
-fn common_factors(from: &[usize], to: &[usize]) -> Option<(Splits, Splits)> {
-    let (mut left, mut right) = (vec![Vec::new(); from.len()], vec![Vec::new(); to.len()]);
-    let (mut i, mut j, mut letter) = (0, 0, 0);
-    let (mut a, mut b) = (1, 1);
-    loop {
-        while a == 1 && i < from.len() {
-            a = from[i];
-            i += 1;
+/// Two lists of lengths with equal products as products of common factors, and the lengths of these.
+struct Common {
+    from: Vec<Split>,
+    to: Vec<Split>,
+    lengths: Vec<usize>,
+}
+
+/// An axis that is being taken apart: what is left of its length.
+struct Front<'a> {
+    lengths: &'a [usize],
+    splits: Vec<Split>,
+    next: usize,
+    rest: usize,
+}
+
+impl<'a> Front<'a> {
+    fn new(lengths: &'a [usize]) -> Self {
+        Self { lengths, splits: vec![Split::new(); lengths.len()], next: 0, rest: 1 }
+    }
+
+    /// Goes on to the next axis that is longer than one.
+    fn advance(&mut self) {
+        while self.rest == 1 && self.next < self.lengths.len() {
+            self.rest = self.lengths[self.next];
+            self.next += 1;
         }
-        while b == 1 && j < to.len() {
-            b = to[j];
-            j += 1;
-        }
-        if a == 1 && b == 1 {
-            return Some((left, right));
-        }
-        let (small, large) = (a.min(b), a.max(b));
-        if small <= 1 || large % small != 0 {
-            return None;
-        }
-        left[i - 1].push(letter);
-        right[j - 1].push(letter);
-        letter += 1;
-        (a, b) = (a / small, b / small);
+    }
+
+    fn take(&mut self, letter: u16, length: usize) {
+        self.splits[self.next - 1].push(letter);
+        self.rest /= length;
     }
 }
+
+impl Common {
+    /// From the outermost axis inwards; `None` when the lengths do not split evenly.
+    fn of(from: &[usize], to: &[usize]) -> Option<Self> {
+        let (mut left, mut right) = (Front::new(from), Front::new(to));
+        let mut lengths = Vec::new();
+        loop {
+            left.advance();
+            right.advance();
+            if left.rest == 1 && right.rest == 1 {
+                return Some(Self { from: left.splits, to: right.splits, lengths });
+            }
+            let (small, large) = (left.rest.min(right.rest), left.rest.max(right.rest));
+            if small <= 1 || large % small != 0 {
+                return None;
+            }
+            let letter = u16::try_from(lengths.len()).ok()?;
+            left.take(letter, small);
+            right.take(letter, small);
+            lengths.push(small);
+        }
+    }
+}
+
+/// A batch that is no divisor of other lengths.
+const PROBE: usize = 8191;
 
 impl Operator for Reshape {
     fn name(&self) -> &'static str {
         "reshape"
+    }
+
+    fn family(&self) -> Family {
+        Family::Movement
+    }
+
+    fn keeps_zero(&self) -> bool {
+        true
     }
 
     fn infer(&self, inputs: &[&Fact]) -> Result<Vec<Fact>> {
@@ -63,23 +103,24 @@ impl Operator for Reshape {
 
     /// Lengths are split from the outermost axis inwards, so that channels and groups of channels share their outermost factor.
     fn axes(&self, inputs: &[&Fact]) -> Axes {
-        const PROBE: usize = 8191;
         let lengths = |shape: &[Dim]| shape.iter().map(|dim| dim.at(PROBE)).collect::<Vec<_>>();
-        let Some((from, to)) = common_factors(&lengths(&inputs[0].shape), &lengths(&self.to)) else {
+        let Some(common) = Common::of(&lengths(&inputs[0].shape), &lengths(&self.to)) else {
             return Axes::opaque();
         };
-        let letters = |axes: Vec<Vec<usize>>| -> Option<Vec<Factors>> {
-            let one = |n: usize| ('a'..='z').nth(n).map(|name| Letter { name, bound: false });
-            axes.into_iter().map(|factors| factors.into_iter().map(one).collect()).collect()
-        };
-        match (letters(from), letters(to)) {
-            (Some(from), Some(to)) => Axes::new(vec![from], vec![to]),
-            _ => Axes::opaque(),
-        }
+        let axis = |split: Split| Axis::product(split.into_iter().map(|id| Letter { id, bound: false }).collect());
+        let side = |splits: Vec<Split>| splits.into_iter().map(axis).collect();
+        let axes = Axes::new(vec![side(common.from)], vec![side(common.to)]);
+        let per_sample = |length: usize| if length.is_multiple_of(PROBE) { length / PROBE } else { length };
+        let state = |axes: Axes, (id, &length): (usize, &usize)| axes.with_length(id as u16, per_sample(length));
+        common.lengths.iter().enumerate().fold(axes, state)
     }
 
     fn work(&self, _inputs: &[&Fact], _outputs: &[Fact], _phase: Phase) -> Work {
         Work::default()
+    }
+
+    fn shrink(&mut self, _inputs: &[Extent], outputs: &[Extent]) {
+        self.to.clone_from(&outputs[0].left.shape);
     }
 
     fn eval(&self, inputs: &[&Array]) -> Result<Vec<Array>> {

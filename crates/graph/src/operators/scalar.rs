@@ -4,7 +4,7 @@ use crate::array::Array;
 use crate::axes::{Axes, plain};
 use crate::error::Result;
 use crate::fact::Fact;
-use crate::operator::Operator;
+use crate::operator::{Family, Operator};
 use serde::{Deserialize, Serialize};
 
 /// `scale * x + shift`, for every element.
@@ -19,6 +19,14 @@ pub struct Scalar {
 impl Operator for Scalar {
     fn name(&self) -> &'static str {
         "scalar"
+    }
+
+    fn family(&self) -> Family {
+        Family::ElementWise
+    }
+
+    fn keeps_zero(&self) -> bool {
+        self.shift == 0.0
     }
 
     fn infer(&self, inputs: &[&Fact]) -> Result<Vec<Fact>> {

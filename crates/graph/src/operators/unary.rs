@@ -4,7 +4,7 @@ use crate::array::Array;
 use crate::axes::{Axes, plain};
 use crate::error::Result;
 use crate::fact::Fact;
-use crate::operator::Operator;
+use crate::operator::{Family, Operator};
 use serde::{Deserialize, Serialize};
 
 /// A function of one element.
@@ -84,6 +84,14 @@ impl Operator for Unary {
             UnaryFunction::Neg => "neg",
             UnaryFunction::Recip => "recip",
         }
+    }
+
+    fn family(&self) -> Family {
+        Family::ElementWise
+    }
+
+    fn keeps_zero(&self) -> bool {
+        self.function.of(0.0) == 0.0
     }
 
     fn infer(&self, inputs: &[&Fact]) -> Result<Vec<Fact>> {
