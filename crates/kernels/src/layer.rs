@@ -109,10 +109,10 @@ impl Layer {
         }
     }
 
-    /// Bytes of all operands of one pass, each once: what must move at least where no cache holds them.
-    pub fn bytes(&self) -> f64 {
-        let [x, w, b, y] = self.lengths();
-        (size_of::<f32>() * (x + w + b + y)) as f64
+    /// Bytes of all operands of one pass, each once, with this part of the weights: what must move at least where no cache holds them.
+    pub fn bytes(&self, density: f64) -> f64 {
+        let [x, w, b, y] = self.lengths().map(|length| length as f64);
+        size_of::<f32>() as f64 * (x + density * w + b + y)
     }
 }
 
