@@ -237,15 +237,18 @@ pub struct Bench {
 /// Options of `supple bench kernels`.
 #[derive(Debug, Args)]
 pub struct KernelBench {
-    /// Shapes as JSON: `{"linear": [{"batch", "in", "out"}], "conv2d": [{"batch", "cin", "cout", "hw", "k", "stride", "pad", "groups"}]}`;
-    /// by default a few that Supple knows.
+    /// Shapes as JSON: `{"linear": [{"batch", "in", "out"}], "conv2d": [{"batch", "cin", "cout", "hw", "k", "stride", "pad", "dilation",
+    /// "groups"}], "conv1d": [{"batch", "cin", "cout", "length", ..}], "densities": [..]}`; by default a few that Supple knows.
     #[arg(long)]
     pub shapes: Option<PathBuf>,
-    /// Threads.
-    #[arg(long, default_value_t = 1)]
-    pub threads: usize,
+    /// Threads; several numbers are measured one after the other.
+    #[arg(long, value_delimiter = ',', default_value = "1")]
+    pub threads: Vec<usize>,
+    /// Formats of the weights, separated by commas.
+    #[arg(long, value_delimiter = ',', default_value = "dense")]
+    pub formats: Vec<String>,
     /// Only this operator.
-    #[arg(long, value_parser = ["linear", "conv2d"])]
+    #[arg(long, value_parser = ["linear", "conv2d", "conv1d"])]
     pub only: Option<String>,
     /// A script of a peer, run as `PYTHON PEER --threads N --shapes FILE`, that prints a JSON object for each shape with `forward_ms` and
     /// `backward_ms`; both are run in turn for each shape.
