@@ -1,5 +1,6 @@
 //! The register tiles of sparse products: sums over the blocks of a row, and the only file besides `tile.rs` with raw pointers.
 use crate::pattern::Blocks;
+use crate::pool::LINE;
 use crate::simd::multiply_add;
 use crate::tile::Indices;
 use pulp::Simd;
@@ -29,6 +30,22 @@ pub(crate) fn tile_width(height: usize, vectors: usize) -> usize {
 
 /// Vectors of the widest tile.
 pub(crate) const WIDEST: usize = 4;
+
+/// Asks for the cache lines of `to`, which will be written soon, where the machine can be asked.
+#[inline(always)]
+pub(crate) fn prefetch(to: &[f32]) {
+    #[cfg(target_arch = "x86_64")]
+    for line in to.chunks(LINE) {
+        use std::arch::x86_64::{_MM_HINT_T1, _mm_prefetch};
+        // SAFETY: a prefetch reads nothing, and SSE is part of the architecture.
+        #[expect(unsafe_code, reason = "there is no safe prefetch")]
+        unsafe {
+            _mm_prefetch::<_MM_HINT_T1>(line.as_ptr().cast());
+        }
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = to;
+}
 
 /// One row of blocks, and where its operands lie.
 #[derive(Clone, Copy)]

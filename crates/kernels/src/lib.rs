@@ -13,6 +13,7 @@ mod pool;
 mod product;
 mod simd;
 mod tile;
+mod transpose;
 
 pub use error::Error;
 pub use kernel::{Args, Kernel, Key, Operands};

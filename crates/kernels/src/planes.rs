@@ -1,7 +1,7 @@
 //! Activations with the pixels innermost, so that every position of a kernel is one distance for all pixels.
+use crate::gather::prefetch;
 use crate::layer::{Conv2d, Layer, Linear};
-use crate::pool::Scratch;
-use crate::simd::transpose;
+use crate::transpose::transpose;
 use std::ops::Range;
 
 /// How some samples lie as planes. Pixel `(row, column)` of the output of sample `s` is at `(s * rows + row) * pitch + column`, and what a position of
@@ -96,127 +96,159 @@ impl Planes {
         offsets
     }
 
-    /// The planes of some channels of some samples; `x` starts at the first of the samples.
-    pub fn input(&self, x: &[f32], samples: usize, channels: Range<usize>) -> Scratch {
-        let span = self.span(samples);
-        let mut planes = Scratch::new(channels.len() * self.residues() * span);
-        self.fill_input(x, samples, channels, &mut planes);
-        planes
+    /// Whether the planes of a sample are the sample itself: nothing but whole vectors of pixels, each seen by one position.
+    pub fn is_direct(&self) -> bool {
+        let conv = &self.conv;
+        let plain = conv.kernel == [1, 1] && conv.stride == [1, 1] && conv.padding == [0, 0];
+        plain && !self.is_flat() && self.pixels().is_multiple_of(self.lanes)
     }
 
-    /// As [`input`](Self::input), into memory of the right length.
+    /// Writes the planes of some channels of some samples; `x` starts at the first of the samples.
+    #[inline(always)]
     pub fn fill_input(&self, x: &[f32], samples: usize, channels: Range<usize>, planes: &mut [f32]) {
         let span = self.span(samples);
         if self.is_flat() {
-            transpose(&x[channels.start..], self.conv.inputs, [samples, channels.len()], planes, span);
+            transpose((&x[channels.start..], self.conv.inputs), [samples, channels.len()], (planes, span));
             planes.chunks_exact_mut(span).for_each(|plane| plane[samples..].fill(0.0));
             return;
         }
-        planes.fill(0.0);
         let image = self.conv.size[0] * self.conv.size[1];
-        self.lines(samples, channels.clone(), |line| {
-            let from = &x[(line.sample * self.conv.inputs + channels.start + line.channel) * image + line.image..];
-            copy(from, self.conv.stride[1], &mut planes[line.plane..], 1, line.count);
-        });
+        let lines = self.lines(samples);
+        for (channel, planes) in channels.zip(planes.chunks_exact_mut(self.residues() * span)) {
+            let mut end = 0;
+            for line in &lines {
+                let from = &x[(line.sample * self.conv.inputs + channel) * image + line.image..];
+                zero(&mut planes[end..line.plane]);
+                copy(from, self.conv.stride[1], &mut planes[line.plane..], 1, line.count);
+                end = line.plane + line.count;
+            }
+            planes[end..].fill(0.0);
+        }
     }
 
-    /// Adds up what lies in planes like those of [`input`](Self::input) into the gradient of the input.
+    /// Writes planes like those of [`fill_input`](Self::fill_input) to the gradient of the input.
+    #[inline(always)]
     pub fn write_input(&self, planes: &[f32], samples: usize, channels: Range<usize>, dx: &mut [&mut [f32]]) {
         let span = self.span(samples);
         if self.is_flat() {
-            let mut row = vec![0.0; samples * channels.len()];
-            transpose(planes, span, [channels.len(), samples], &mut row, channels.len());
-            for (dx, row) in dx.iter_mut().zip(row.chunks_exact(channels.len().max(1))) {
-                dx[channels.clone()].copy_from_slice(row);
-            }
+            write_rows(planes, span, channels, 0..samples, dx);
             return;
         }
         let image = self.conv.size[0] * self.conv.size[1];
         dx.iter_mut().for_each(|dx| dx[channels.start * image..channels.end * image].fill(0.0));
-        self.lines(samples, channels.clone(), |line| {
-            let to = &mut dx[line.sample][(channels.start + line.channel) * image + line.image..];
-            copy(&planes[line.plane..], 1, to, self.conv.stride[1], line.count);
-        });
+        let lines = self.lines(samples);
+        for (channel, planes) in channels.zip(planes.chunks_exact(self.residues() * span)) {
+            for line in &lines {
+                let to = &mut dx[line.sample][channel * image + line.image..];
+                copy(&planes[line.plane..], 1, to, self.conv.stride[1], line.count);
+            }
+        }
     }
 
     /// Whether samples have one pixel only, in one plane.
-    fn is_flat(&self) -> bool {
+    pub fn is_flat(&self) -> bool {
         self.conv.size == [1, 1] && self.sample() == 1 && self.residues() == 1
     }
 
-    /// Calls `each` for every line of every plane that has pixels of the input.
-    fn lines(&self, samples: usize, channels: Range<usize>, mut each: impl FnMut(Line)) {
+    /// Every line that has pixels of the input, of the planes of one channel.
+    fn lines(&self, samples: usize) -> Vec<Line> {
         let (conv, span) = (&self.conv, self.span(samples));
         let along = |a: usize, residue: usize, most: usize| {
             let first = conv.padding[a].saturating_sub(residue).div_ceil(conv.stride[a]);
             let end = (conv.size[a] + conv.padding[a]).saturating_sub(residue).div_ceil(conv.stride[a]);
             first..end.min(most)
         };
-        for channel in 0..channels.len() {
-            for (top, &down) in self.residues[0].iter().enumerate() {
-                for (left, &right) in self.residues[1].iter().enumerate() {
-                    let plane = (channel * self.residues() + top * self.residues[1].len() + left) * span;
-                    let (rows, columns) = (along(0, down, self.rows), along(1, right, self.pitch));
-                    if columns.is_empty() {
-                        continue;
-                    }
-                    let first = columns.start * conv.stride[1] + right - conv.padding[1];
-                    for sample in 0..samples {
-                        for row in rows.clone() {
-                            let source = row * conv.stride[0] + down - conv.padding[0];
-                            let image = source * conv.size[1] + first;
-                            let plane = plane + (sample * self.rows + row) * self.pitch + columns.start;
-                            each(Line { channel, sample, plane, image, count: columns.len() });
-                        }
+        let mut lines = Vec::new();
+        for (top, &down) in self.residues[0].iter().enumerate() {
+            for (left, &right) in self.residues[1].iter().enumerate() {
+                let plane = (top * self.residues[1].len() + left) * span;
+                let (rows, columns) = (along(0, down, self.rows), along(1, right, self.pitch));
+                if columns.is_empty() {
+                    continue;
+                }
+                let first = columns.start * conv.stride[1] + right - conv.padding[1];
+                for sample in 0..samples {
+                    for row in rows.clone() {
+                        let image = (row * conv.stride[0] + down - conv.padding[0]) * conv.size[1] + first;
+                        let plane = plane + (sample * self.rows + row) * self.pitch + columns.start;
+                        lines.push(Line { sample, plane, image, count: columns.len() });
                     }
                 }
             }
         }
+        lines
     }
 
     /// The planes of the gradient of some output channels, zero where there is no pixel; `dy` starts at the first of the samples.
-    pub fn fill_output(&self, dy: &[f32], samples: usize, channels: Range<usize>, planes: &mut [f32]) {
+    #[inline(always)]
+    pub fn fill_output(
+        &self,
+        dy: &[f32],
+        samples: usize,
+        (channels, runs): (Range<usize>, &[Run]),
+        planes: &mut [f32],
+    ) {
         let (length, pixels) = (self.length(samples), self.pixels());
         if self.is_flat() {
-            transpose(&dy[channels.start..], self.conv.outputs, [samples, channels.len()], planes, length);
+            transpose((&dy[channels.start..], self.conv.outputs), [samples, channels.len()], (planes, length));
             planes.chunks_exact_mut(length).for_each(|plane| plane[samples..].fill(0.0));
             return;
         }
-        planes.fill(0.0);
         for (channel, plane) in channels.zip(planes.chunks_exact_mut(length)) {
-            for run in self.runs(0..length, samples) {
+            let mut end = 0;
+            for run in runs {
                 let from = (run.sample * self.conv.outputs + channel) * pixels + run.pixel;
-                plane[run.at..][..run.count].copy_from_slice(&dy[from..][..run.count]);
+                zero(&mut plane[end..run.at]);
+                copy_run(&dy[from..][..run.count], &mut plane[run.at..][..run.count]);
+                end = run.at + run.count;
+            }
+            plane[end..].fill(0.0);
+        }
+    }
+
+    /// Asks for the memory that [`write_output`](Self::write_output) will write to with the same arguments.
+    #[inline(always)]
+    pub fn prefetch_output(&self, (range, runs): (Range<usize>, &[Run]), channels: Range<usize>, y: &[&mut [f32]]) {
+        if self.is_flat() {
+            y[range.start..range.end.min(y.len())].iter().for_each(|row| prefetch(&row[channels.clone()]));
+            return;
+        }
+        let pixels = self.pixels();
+        for channel in channels {
+            for run in runs {
+                prefetch(&y[run.sample][channel * pixels + run.pixel..][..run.count]);
             }
         }
     }
 
-    /// Writes the part `range` of the planes of some output channels, `[channels, range]`, to `y[sample][channel - first]`.
+    /// Writes the part `range` of the planes of some output channels, `[channels, range]`, to `y[sample][channel]`; `runs` are those of the range.
     #[inline(always)]
-    pub fn write_output(&self, tile: &[f32], range: Range<usize>, channels: Range<usize>, y: &mut [&mut [f32]]) {
-        let width = range.len();
+    pub fn write_output(
+        &self,
+        tile: &[f32],
+        (range, runs): (Range<usize>, &[Run]),
+        channels: Range<usize>,
+        y: &mut [&mut [f32]],
+    ) {
         if self.is_flat() {
-            let mut rows = [0.0; 16];
-            for (i, y) in y[range.start..].iter_mut().take(width).enumerate() {
-                let rows = &mut rows[..channels.len()];
-                rows.iter_mut().zip(tile[i..].iter().step_by(width)).for_each(|(to, from)| *to = *from);
-                y[channels.clone()].copy_from_slice(rows);
-            }
+            let samples = range.start..range.end.min(y.len());
+            write_rows(tile, range.len(), channels, samples, y);
             return;
         }
         let pixels = self.pixels();
-        for run in self.runs(range, y.len()) {
-            for (channel, line) in channels.clone().zip(tile.chunks_exact(width)) {
+        for (channel, line) in channels.zip(tile.chunks_exact(range.len())) {
+            for run in runs {
                 let to = &mut y[run.sample][channel * pixels + run.pixel..][..run.count];
-                to.copy_from_slice(&line[run.at..][..run.count]);
+                copy_run(&line[run.at..][..run.count], to);
             }
         }
     }
 
     /// The pixels of the output within a range of a plane, as stretches of a line.
-    fn runs(&self, range: Range<usize>, samples: usize) -> impl Iterator<Item = Run> + '_ {
+    pub fn runs(&self, range: Range<usize>, samples: usize) -> impl Iterator<Item = Run> + '_ {
+        let flat = self.is_flat();
         let lines = range.start / self.pitch..range.end.div_ceil(self.pitch).min(samples * self.rows);
-        lines.filter_map(move |line| {
+        lines.filter(move |_| !flat).filter_map(move |line| {
             let (sample, row) = (line / self.rows, line % self.rows);
             let start = (line * self.pitch).max(range.start);
             let end = (line * self.pitch + self.out[1]).min(range.end);
@@ -229,9 +261,8 @@ impl Planes {
 
 /// A line of a plane and the pixels of the input that lie there.
 struct Line {
-    channel: usize,
     sample: usize,
-    /// Where it begins among the planes.
+    /// Where it begins in the planes of a channel.
     plane: usize,
     /// Where it begins in the image.
     image: usize,
@@ -239,7 +270,8 @@ struct Line {
 }
 
 /// Some pixels of one line of the output.
-struct Run {
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Run {
     /// Where they begin in the range.
     at: usize,
     sample: usize,
@@ -268,10 +300,63 @@ fn normal(layer: &Layer) -> Conv2d {
 /// `to[i * to_step] = from[i * from_step]`.
 #[inline(always)]
 fn copy(from: &[f32], from_step: usize, to: &mut [f32], to_step: usize, count: usize) {
-    if from_step == 1 && to_step == 1 {
-        to[..count].copy_from_slice(&from[..count]);
+    match (from_step, to_step) {
+        _ if count == 0 => {}
+        (1, 1) => copy_run(&from[..count], &mut to[..count]),
+        (2, 1) => {
+            let from = &from[..2 * count - 1];
+            to[..count].iter_mut().enumerate().for_each(|(i, to)| *to = from[2 * i]);
+        }
+        (1, 2) => {
+            let to = &mut to[..2 * count - 1];
+            from[..count].iter().enumerate().for_each(|(i, from)| to[2 * i] = *from);
+        }
+        _ => {
+            let pairs = to.iter_mut().step_by(to_step).zip(from.iter().step_by(from_step));
+            pairs.take(count).for_each(|(to, from)| *to = *from);
+        }
+    }
+}
+
+/// Copies few elements without a call.
+#[inline(always)]
+fn copy_run(from: &[f32], to: &mut [f32]) {
+    let count = to.len();
+    let from = &from[..count];
+    if count >= 8 {
+        let (heads, head) = (to.chunks_exact_mut(8), from.chunks_exact(8));
+        heads.zip(head).for_each(|(to, from)| to.copy_from_slice(from));
+        to[count - 8..].copy_from_slice(&from[count - 8..]);
+    } else if count >= 4 {
+        to[..4].copy_from_slice(&from[..4]);
+        to[count - 4..].copy_from_slice(&from[count - 4..]);
     } else {
-        let pairs = to.iter_mut().step_by(to_step).zip(from.iter().step_by(from_step));
-        pairs.take(count).for_each(|(to, from)| *to = *from);
+        to.iter_mut().zip(from).for_each(|(to, from)| *to = *from);
+    }
+}
+
+/// Fills few elements without a call.
+#[inline(always)]
+fn zero(to: &mut [f32]) {
+    to.iter_mut().for_each(|v| *v = 0.0);
+}
+
+/// Columns that are transposed at a time: whole cache lines of what is written.
+const COLUMNS: usize = 64;
+
+/// `rows[r][columns.start + c] = planes[c * stride + r - range.start]` for the rows of `range`.
+#[inline(always)]
+fn write_rows(planes: &[f32], stride: usize, columns: Range<usize>, range: Range<usize>, rows: &mut [&mut [f32]]) {
+    let mut block = [0.0; 16 * COLUMNS];
+    for first in (0..columns.len()).step_by(COLUMNS) {
+        let count = COLUMNS.min(columns.len() - first);
+        for start in range.clone().step_by(16) {
+            let some = 16.min(range.end - start);
+            let from = &planes[first * stride + start - range.start..];
+            transpose((from, stride), [count, some], (&mut block, COLUMNS));
+            for (row, line) in rows[start..start + some].iter_mut().zip(block.chunks_exact(COLUMNS)) {
+                copy_run(&line[..count], &mut row[columns.start + first..][..count]);
+            }
+        }
     }
 }
