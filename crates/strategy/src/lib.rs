@@ -75,7 +75,7 @@ pub use ladder::{Ladder, Rung, Spread, Stamp};
 pub use menu::{Menu, Offer};
 pub use plant::{Job, Outcome, Plant};
 pub use policies::PolicyOptions;
-pub use policy::{Completion, Decision, Observation, Policy};
+pub use policy::{Changing, Completion, Decision, Observation, Policy};
 pub use profile::{Entry, Profile};
 pub use slowdown::Slowdown;
 pub use solver::{Answer, Proof, Shortfall, Solver};

@@ -1,23 +1,29 @@
 //! The policies, one file each; the one list of them.
 mod hold;
 mod kalman;
+mod slack;
 
 pub use hold::Hold;
 pub use kalman::Kalman;
+pub use slack::Slack;
 
 use crate::demand::Demand;
 use crate::error::Error;
 use crate::policy::Policy;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 type Make = fn(&PolicyOptions, &Demand) -> Result<Box<dyn Policy>, Error>;
 
-const NAMES: &[&str] = &["hold", "kalman"];
-const MAKES: [Make; NAMES.len()] =
-    [|_, _| Ok(Box::new(Hold::default())), |options, demand| Ok(Box::new(Kalman::new(options, demand)?))];
+const NAMES: &[&str] = &["hold", "kalman", "slack"];
+const MAKES: [Make; NAMES.len()] = [
+    |_, _| Ok(Box::new(Hold::default())),
+    |options, demand| Ok(Box::new(Kalman::new(options, demand)?)),
+    |_, demand| Ok(Box::new(Slack::new(demand))),
+];
 
 /// What can be set about a policy; each policy takes what concerns it.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct PolicyOptions {
     /// Probability with which a rung must be predicted to finish in time, at least 0.5 and below 1.

@@ -1,4 +1,5 @@
 //! The contract of a policy.
+use crate::demand::Demand;
 use crate::ladder::Ladder;
 use crate::time::Nanos;
 use serde::{Deserialize, Serialize};
@@ -38,6 +39,47 @@ pub struct Decision {
 pub trait Policy {
     /// The rung for the piece of work about to start.
     fn decide(&mut self, seen: &Observation, ladder: &Ladder) -> Decision;
+
+    /// From the next decision on, the user wants this. A policy that does not go by a demand need not listen.
+    fn wants(&mut self, _demand: &Demand) {}
+}
+
+impl Policy for Box<dyn Policy> {
+    fn decide(&mut self, seen: &Observation, ladder: &Ladder) -> Decision {
+        (**self).decide(seen, ladder)
+    }
+
+    fn wants(&mut self, demand: &Demand) {
+        (**self).wants(demand);
+    }
+}
+
+/// A policy that is told each new demand when its time has come.
+pub struct Changing<'a> {
+    policy: &'a mut dyn Policy,
+    changes: Vec<(Nanos, Demand)>,
+    told: usize,
+}
+
+impl<'a> Changing<'a> {
+    /// `policy` under demands that change at these times, ascending.
+    pub fn new(policy: &'a mut dyn Policy, changes: Vec<(Nanos, Demand)>) -> Self {
+        Self { policy, changes, told: 0 }
+    }
+}
+
+impl Policy for Changing<'_> {
+    fn decide(&mut self, seen: &Observation, ladder: &Ladder) -> Decision {
+        while let Some((_, demand)) = self.changes.get(self.told).filter(|(when, _)| *when <= seen.now) {
+            self.policy.wants(demand);
+            self.told += 1;
+        }
+        self.policy.decide(seen, ladder)
+    }
+
+    fn wants(&mut self, demand: &Demand) {
+        self.policy.wants(demand);
+    }
 }
 
 impl<F: FnMut(&Observation, &Ladder) -> Decision> Policy for F {

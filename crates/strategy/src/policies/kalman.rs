@@ -33,10 +33,10 @@ use crate::slowdown::Slowdown;
 #[derive(Clone, Debug)]
 pub struct Kalman {
     slowdown: Slowdown,
+    options: PolicyOptions,
     confidence: f64,
     z: f64,
     floor: f64,
-    dwell: usize,
     rung: usize,
     held: usize,
 }
@@ -48,14 +48,13 @@ impl Kalman {
     /// When an option is not possible.
     pub fn new(options: &PolicyOptions, demand: &Demand) -> Result<Self, Error> {
         options.check()?;
-        let complement = demand.miss_ceiling.map_or(0.0, |ceiling| (1.0 - ceiling).min(0.9999));
-        let confidence = options.confidence.max(complement);
+        let confidence = confidence(options, demand);
         Ok(Self {
             slowdown: Slowdown::new(),
+            options: *options,
             confidence,
             z: normal::quantile(confidence),
-            floor: demand.accuracy_floor.unwrap_or(f64::NEG_INFINITY),
-            dwell: options.dwell,
+            floor: floor(demand),
             rung: 0,
             held: options.dwell,
         })
@@ -104,7 +103,7 @@ impl Kalman {
 
     fn choose(&self, seen: &Observation, ladder: &Ladder) -> usize {
         let floor = self.floor_on(ladder);
-        let may_climb = self.held >= self.dwell;
+        let may_climb = self.held >= self.options.dwell;
         let from = if may_climb { 0 } else { self.rung };
         let best = self.best(seen, ladder, from, floor).or_else(|| self.best(seen, ladder, 0, floor));
         let cheapest = || ladder.rungs().iter().rposition(|rung| rung.quality >= floor);
@@ -125,6 +124,21 @@ impl Policy for Kalman {
         self.held = self.held.saturating_add(1);
         Decision { rung }
     }
+
+    fn wants(&mut self, demand: &Demand) {
+        self.confidence = confidence(&self.options, demand);
+        self.z = normal::quantile(self.confidence);
+        self.floor = floor(demand);
+    }
+}
+
+/// The confidence that is set, or the complement of the `miss_ceiling` where that is higher.
+fn confidence(options: &PolicyOptions, demand: &Demand) -> f64 {
+    options.confidence.max(demand.miss_ceiling.map_or(0.0, |ceiling| (1.0 - ceiling).min(0.9999)))
+}
+
+fn floor(demand: &Demand) -> f64 {
+    demand.accuracy_floor.unwrap_or(f64::NEG_INFINITY)
 }
 
 impl Forecast for Kalman {

@@ -1,7 +1,7 @@
 use crate::generators::{ladders, observations};
 use proptest::prelude::*;
 use supple_strategy::policies::{self, Hold, Kalman, PolicyOptions};
-use supple_strategy::{Completion, Demand, Forecast, Ladder, Nanos, Observation, Policy};
+use supple_strategy::{Changing, Completion, Decision, Demand, Forecast, Ladder, Nanos, Observation, Policy};
 
 fn decisions(policy: &mut dyn Policy, seen: &[Observation], ladder: &Ladder) -> Vec<usize> {
     seen.iter().map(|s| policy.decide(s, ladder).rung).collect()
@@ -85,7 +85,7 @@ proptest! {
 fn names_and_options_are_checked() {
     let demand = Demand::default();
     let message = policies::by_name("best", &PolicyOptions::default(), &demand).err().expect("unknown").to_string();
-    assert_eq!(message, "policy = \"best\": expected one of hold, kalman");
+    assert_eq!(message, "policy = \"best\": expected one of hold, kalman, slack");
     for confidence in [0.4, 1.0, f64::NAN] {
         let options = PolicyOptions { confidence, ..PolicyOptions::default() };
         assert!(policies::by_name("kalman", &options, &demand).is_err());
@@ -93,4 +93,43 @@ fn names_and_options_are_checked() {
     assert!(serde_json::from_str::<PolicyOptions>("{\"dwel\": 3}").is_err());
     let options: PolicyOptions = serde_json::from_str("{\"dwell\": 3}").expect("options");
     assert_eq!(options, PolicyOptions { confidence: 0.95, dwell: 3 });
+}
+
+/// Notes every new demand, with the time of the decision before it.
+#[derive(Default)]
+struct Told(Vec<(Nanos, Option<f64>)>, Nanos);
+
+impl Policy for Told {
+    fn decide(&mut self, seen: &Observation, _: &Ladder) -> Decision {
+        self.1 = seen.now;
+        Decision { rung: 0 }
+    }
+
+    fn wants(&mut self, demand: &Demand) {
+        self.0.push((self.1, demand.accuracy_floor));
+    }
+}
+
+proptest! {
+    #[test]
+    fn every_demand_is_told_once_and_before_the_first_decision_at_its_time_or_later(
+        ladder in ladders(), steps in proptest::collection::vec(0u64..5, 1..20), at in proptest::collection::vec(0u64..30, 0..6)
+    ) {
+        let mut at = at;
+        at.sort_unstable();
+        let demand = |i: usize| Demand { accuracy_floor: Some(i as f64), ..Demand::default() };
+        let changes = at.iter().enumerate().map(|(i, &when)| (Nanos(when), demand(i))).collect();
+        let mut told = Told::default();
+        let mut changing = Changing::new(&mut told, changes);
+        let times: Vec<u64> = steps.iter().scan(0, |now, step| { *now += step; Some(*now) }).collect();
+        for &now in &times {
+            let now = Nanos(now);
+            let seen = Observation { now, remaining: now, queued: 0, remaining_of_last: now, finished: None };
+            changing.decide(&seen, &ladder);
+        }
+        let before = |when: u64| times.iter().rev().find(|&&now| now < when).copied().unwrap_or(0);
+        let due = at.iter().enumerate().filter(|&(_, &when)| times.last() >= Some(&when));
+        let expected: Vec<_> = due.map(|(i, &when)| (Nanos(before(when)), Some(i as f64))).collect();
+        prop_assert_eq!(told.0, expected);
+    }
 }
