@@ -1,7 +1,8 @@
 //! The simulated device: a plant in virtual time.
 use crate::error::Error;
-use crate::mechanism::{Mechanism, Processor, Starved};
+use crate::mechanism::{Mechanism, Pace, Processor, Starved};
 use crate::random::stream;
+use crate::timing::Timing;
 use crate::trace::Trace;
 use rand::RngExt;
 use supple_graph::Setting;
@@ -32,13 +33,28 @@ pub struct SimulatedDevice<'a> {
     batch: u32,
     rung: usize,
     starved: bool,
+    timing: Option<&'a Timing>,
+    bandwidth: Pace<'a>,
+    /// Whether the rung was changed since the last work.
+    switched: bool,
 }
 
 impl<'a> SimulatedDevice<'a> {
     /// A device at time zero that answers one sample a job until [`with_batch`](Self::with_batch) says otherwise.
     pub fn new(ladder: &'a Ladder, trace: &'a Trace, mechanism: Mechanism, seed: u64) -> Self {
         let processor = Processor::new(trace, mechanism);
-        Self { ladder, trace, processor, seed, batch: 1, rung: 0, starved: false }
+        Self {
+            ladder,
+            trace,
+            processor,
+            seed,
+            batch: 1,
+            rung: 0,
+            starved: false,
+            timing: None,
+            bandwidth: Pace::default(),
+            switched: false,
+        }
     }
 
     /// The same device with this many samples in a job.
@@ -47,10 +63,42 @@ impl<'a> SimulatedDevice<'a> {
         Self { batch, ..self }
     }
 
-    /// Processor time that a job takes on a rung; the cheapest rung when the ladder has not that many.
+    /// The same device with a timing model.
+    #[must_use]
+    pub fn with_timing(self, timing: &'a Timing) -> Self {
+        Self { timing: Some(timing), ..self }
+    }
+
+    /// The same device with memory bandwidth that moves; the timing model's sensitivity, where it has one, goes before that of `bandwidth`.
+    #[must_use]
+    pub fn with_bandwidth(self, bandwidth: Pace<'a>) -> Self {
+        Self { bandwidth, ..self }
+    }
+
+    /// Processor time that a job takes on a rung at full speed, undisturbed; the cheapest rung when the ladder has not that many.
     pub fn demand(&self, job: Job, rung: usize) -> Nanos {
         let q = stream(self.seed, &entity(job), "service").random::<f64>();
         Nanos::from_seconds(self.ladder.rungs()[rung.min(self.ladder.last())].service.quantile(q))
+    }
+
+    /// Time since the start of the run.
+    pub fn time(&self) -> Nanos {
+        self.processor.now()
+    }
+
+    /// Makes the rung of this index the one that work runs on; the cheapest when the ladder has not that many.
+    pub fn set_rung(&mut self, rung: usize) {
+        self.rung = rung.min(self.ladder.last());
+    }
+
+    /// Whether, of two forks of one device, this one would end all work that may come no later than the other.
+    pub fn ahead_of(&self, other: &Self) -> bool {
+        self.processor.ahead_of(&other.processor)
+    }
+
+    /// The rung that work runs on.
+    pub fn rung(&self) -> usize {
+        self.rung
     }
 
     /// Processor time given so far.
@@ -65,6 +113,20 @@ impl<'a> SimulatedDevice<'a> {
         }
         let ended = self.trace.stops_at().is_some_and(|end| self.processor.now() >= end);
         ended.then_some(StopReason::TraceEnded)
+    }
+
+    /// Processor time of a job on the rung that is set, now, at full speed: with what a change of the rung and a quota add to it.
+    fn work(&mut self, job: Job) -> Nanos {
+        let demand = self.demand(job, self.rung);
+        let Some(timing) = self.timing else { return demand };
+        let switch = if std::mem::take(&mut self.switched) { timing.switch_s } else { 0.0 };
+        let part = if self.trace.at(self.processor.now()) < 1.0 { timing.throttled } else { 0.0 };
+        Nanos::from_seconds(demand.seconds() * (1.0 + part) + switch)
+    }
+
+    fn pace(&self) -> Pace<'a> {
+        let measured = self.timing.and_then(|timing| timing.sensitivity(self.rung));
+        Pace { sensitivity: measured.unwrap_or(self.bandwidth.sensitivity), ..self.bandwidth }
     }
 
     fn answers(&self, job: Job) -> Outcome {
@@ -90,18 +152,24 @@ impl Plant for SimulatedDevice<'_> {
     }
 
     fn wait(&mut self, when: Nanos) -> Result<(), Error> {
-        self.processor.wait(when);
+        if when > self.processor.now() {
+            let late = self.timing.map_or(Nanos::ZERO, |timing| timing.lateness(self.seed, when));
+            self.processor.wait(when + late);
+        }
         Ok(())
     }
 
     fn apply(&mut self, setting: &Setting) -> Result<(), Error> {
         let rung = self.ladder.rungs().iter().position(|rung| rung.setting == *setting);
-        self.rung = rung.ok_or_else(|| Error::field("setting", "one of the ladder's"))?;
+        let rung = rung.ok_or_else(|| Error::field("setting", "one of the ladder's"))?;
+        self.switched |= rung != self.rung;
+        self.rung = rung;
         Ok(())
     }
 
     fn run(&mut self, job: Job) -> Result<Outcome, Error> {
-        match self.processor.work(self.demand(job, self.rung)) {
+        let work = self.work(job);
+        match self.processor.work_at(work, self.pace()) {
             Ok(()) => Ok(self.answers(job)),
             Err(Starved) => {
                 self.starved = true;

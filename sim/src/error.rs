@@ -1,4 +1,5 @@
 //! What can go wrong.
+use crate::place;
 use std::fmt;
 use std::path::Path;
 
@@ -9,6 +10,8 @@ pub struct Error(Box<Inner>);
 #[derive(Debug)]
 struct Inner {
     origin: Option<String>,
+    /// Line and column of a field, from 1, where the text that it is from was at hand.
+    place: Option<(u64, u64)>,
     kind: ErrorKind,
 }
 
@@ -78,13 +81,24 @@ impl Error {
         self
     }
 
+    /// The same error with the line and column of its field in the TOML `text`; of the nearest table around it where the field is missing.
+    #[must_use]
+    pub(crate) fn placed(mut self, text: &str) -> Self {
+        self.0.place = match &self.0.kind {
+            ErrorKind::Field { field, .. } => place::of_field(text, field),
+            ErrorKind::Entry { table, cause } => place::of_field(text, &format!("{table}.{cause}")),
+            _ => None,
+        };
+        self
+    }
+
     /// What went wrong.
     pub fn kind(&self) -> &ErrorKind {
         &self.0.kind
     }
 
     fn of(kind: ErrorKind) -> Self {
-        Self(Box::new(Inner { origin: None, kind }))
+        Self(Box::new(Inner { origin: None, place: None, kind }))
     }
 }
 
@@ -92,6 +106,9 @@ impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if let Some(origin) = &self.0.origin {
             write!(f, "{origin}: ")?;
+        }
+        if let Some((line, column)) = self.0.place {
+            write!(f, "line {line}, column {column}: ")?;
         }
         match &self.0.kind {
             ErrorKind::Field { field, expected } => write!(f, "{field}: expected {expected}"),

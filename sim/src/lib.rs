@@ -41,25 +41,37 @@
 //! # Ok(())
 //! # }
 //! ```
+mod arrivals;
 pub mod device;
 pub mod error;
 pub mod event;
+pub mod fidelity;
 pub mod format;
 pub mod formats;
+pub mod library;
 pub mod mechanism;
+pub mod oracle;
+mod place;
 pub mod random;
 pub mod report;
 pub mod scenario;
 pub mod simulate;
+pub mod stage;
+pub mod sweep;
 pub mod tables;
+pub mod timing;
 pub mod trace;
 pub mod trace_table;
+mod watched;
 
 pub use device::{SimulatedDevice, StopReason};
 pub use error::Error;
 pub use format::TraceFormat;
 pub use mechanism::Mechanism;
+pub use oracle::hindsight;
 pub use report::{PlantName, Report, Run, TrainingRun, write_atomically};
 pub use scenario::Scenario;
-pub use simulate::{simulate, simulate_on, simulate_training};
+pub use simulate::{simulate, simulate_training};
+pub use stage::Stage;
+pub use timing::{Calibration, Timing};
 pub use trace::{End, Trace};

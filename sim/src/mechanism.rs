@@ -12,13 +12,35 @@ pub enum Mechanism {
     Fluid,
     /// One thread under a quota of Linux' CPU bandwidth control. At each multiple of `period` (at least one nanosecond) since the start
     /// of the run a pool is set to the share in force times the period. A running thread uses the pool up at rate one; when it is empty
-    /// the thread is throttled until the next refill. What is not used is lost (no burst). The pool is exact: the kernel hands it out in
-    /// slices of up to 5 ms (`sched_cfs_bandwidth_slice_us`) and accounts at ticks, so that a thread may overrun a little and pay back in
-    /// the next period; that is not modelled, and neither is the kernel's smallest quota of 1 ms.
+    /// the thread is throttled until the next refill. What is not used is lost (no burst). The kernel looks at the pool only at its `tick`s: a
+    /// thread runs on until the next, and what it overran is taken from the refills that follow; a thread that is done before the next tick leaves
+    /// its debt to the work after it. With a tick of zero the pool is exact. The kernel's slices and its smallest quota of 1 ms are not modelled.
     Quota {
         /// Time from refill to refill.
         period: Nanos,
+        /// Time from tick to tick; the first is half of it after the start of the run.
+        tick: Nanos,
     },
+}
+
+/// How fast work goes on while it runs, of the speed that its demand was measured at.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Pace<'a> {
+    /// How much of something other than the processor (memory bandwidth, say) is ours over time; `None` when always all of it.
+    pub free: Option<&'a Trace>,
+    /// How many times longer the work takes, less one, when none of it is ours: with a part `f` free, time stretches by `1 + sensitivity (1 - f)`.
+    pub sensitivity: f64,
+}
+
+impl Pace<'_> {
+    /// The speed at a time.
+    fn speed(&self, when: Nanos) -> f64 {
+        self.free.map_or(1.0, |free| 1.0 / (1.0 + self.sensitivity.max(0.0) * (1.0 - free.at(when))))
+    }
+
+    fn next_change(&self, when: Nanos) -> Option<Nanos> {
+        self.free.and_then(|free| free.next_change(when))
+    }
 }
 
 /// No share will ever come again: the work never ends.
@@ -34,9 +56,13 @@ pub struct Processor<'a> {
     events: EventQueue<Event>,
     /// Processor time a nanosecond gives, at the moment.
     rate: f64,
-    /// Nanoseconds left in the pool, and the period they belong to.
+    /// Work that a nanosecond of processor time does, at the moment.
+    speed: f64,
+    /// Nanoseconds left in the pool, below zero where more was used, and the period they belong to.
     pool: f64,
     period: Option<u64>,
+    /// Whether the thread runs, or has only just ended its work: it then runs on to the next tick.
+    on: bool,
     served: f64,
 }
 
@@ -45,6 +71,7 @@ pub struct Processor<'a> {
 enum Event {
     Done,
     Throttle,
+    Pace,
     Renewal,
 }
 
@@ -55,7 +82,18 @@ impl<'a> Processor<'a> {
     /// An idle processor at time zero.
     pub fn new(trace: &'a Trace, mechanism: Mechanism) -> Self {
         let events = EventQueue::default();
-        Self { trace, mechanism, now: Nanos::ZERO, events, rate: 0.0, pool: 0.0, period: None, served: 0.0 }
+        Self {
+            trace,
+            mechanism,
+            now: Nanos::ZERO,
+            events,
+            rate: 0.0,
+            speed: 1.0,
+            pool: 0.0,
+            period: None,
+            on: false,
+            served: 0.0,
+        }
     }
 
     /// Virtual time since the start of the run.
@@ -68,8 +106,47 @@ impl<'a> Processor<'a> {
         Nanos(self.served.round() as u64)
     }
 
+    /// Whether, of two forks of one processor, this one would end all work that may come no later than the other: it is not behind in time, and
+    /// when the other's time has come it still has at least as much in its pool.
+    pub fn ahead_of(&self, other: &Self) -> bool {
+        self.now <= other.now && self.pool_at(other.now) >= other.pool_at(other.now)
+    }
+
+    /// What the pool holds at `when`, now or later, if no work is done until then.
+    fn pool_at(&self, when: Nanos) -> f64 {
+        let Mechanism::Quota { period, .. } = self.mechanism else { return 0.0 };
+        let period = period.0.max(1);
+        let current = when.0 / period;
+        if self.period == Some(current) { self.pool } else { self.refilled(current, period) }
+    }
+
+    /// What the pool holds at the start of a period: all that a refill gives, less what is still owed.
+    fn refilled(&self, current: u64, period: u64) -> f64 {
+        let full = self.full(current, period);
+        let owed = if self.exact() { 0.0 } else { self.pool.min(0.0) };
+        match self.period {
+            Some(last) if owed < 0.0 && last + 1 < current => {
+                let (from, to) = (Nanos((last + 1) * period), Nanos((current + 1) * period));
+                (owed + self.trace.mean(from, to) * (to - from).0 as f64).min(full)
+            }
+            _ => full + owed,
+        }
+    }
+
+    /// Whether nothing is overrun.
+    fn exact(&self) -> bool {
+        matches!(self.mechanism, Mechanism::Quota { tick: Nanos::ZERO, .. })
+    }
+
+    /// What a refill at the start of a period sets the pool to.
+    fn full(&self, current: u64, period: u64) -> f64 {
+        let share = self.trace.at(Nanos(current * period));
+        if share > 0.0 { (share * period as f64).round().max(1.0) } else { 0.0 }
+    }
+
     /// Lets time pass idly until `when`.
     pub fn wait(&mut self, when: Nanos) {
+        self.on &= when <= self.now;
         self.now = self.now.max(when);
     }
 
@@ -78,9 +155,18 @@ impl<'a> Processor<'a> {
     /// # Errors
     /// [`Starved`] when it never would be; time then stands at [`Nanos::MAX`].
     pub fn work(&mut self, demand: Nanos) -> Result<(), Starved> {
+        self.work_at(demand, Pace::default())
+    }
+
+    /// Does work that takes `demand` of processor time at full speed, at this pace. Time passes until it is done.
+    ///
+    /// # Errors
+    /// As [`work`](Self::work).
+    pub fn work_at(&mut self, demand: Nanos, pace: Pace<'_>) -> Result<(), Starved> {
         let mut left = demand.0 as f64;
         let mut fruitless = 0;
         self.events.clear();
+        self.set_pace(&pace);
         self.renew();
         while fruitless < Self::PATIENCE {
             self.plan(left);
@@ -88,42 +174,61 @@ impl<'a> Processor<'a> {
             left -= self.advance(when, left);
             match event {
                 Event::Done => return Ok(()),
-                Event::Throttle => self.rate = 0.0,
+                Event::Throttle => (self.rate, self.on) = (0.0, false),
+                Event::Pace => self.set_pace(&pace),
                 Event::Renewal => self.renew(),
             }
-            fruitless = if self.rate > 0.0 || event == Event::Throttle { 0 } else { fruitless + 1 };
+            let running = self.rate > 0.0 || event != Event::Renewal;
+            fruitless = if running { 0 } else { fruitless + 1 };
         }
         self.now = Nanos::MAX;
         Err(Starved)
     }
 
-    /// Lets time pass until `when` at the present rate; the processor time given, at most `left`.
+    /// Lets time pass until `when` at the present rate; the work done, at most `left`.
     fn advance(&mut self, when: Nanos, left: f64) -> f64 {
-        let given = (self.rate * (when - self.now).0 as f64).min(left);
+        let given = (self.rate * (when - self.now).0 as f64).min(left / self.speed);
         self.now = when;
         self.pool -= given;
         self.served += given;
-        given
+        given * self.speed
     }
 
-    /// Plans the end of the work, or of the pool, if it comes before the next renewal.
+    /// Takes over the speed of now, and plans when to look again.
+    fn set_pace(&mut self, pace: &Pace<'_>) {
+        self.speed = pace.speed(self.now);
+        if let Some(next) = pace.next_change(self.now) {
+            self.events.push(next, Event::Pace as u8, Event::Pace);
+        }
+    }
+
+    /// Plans the end of the work, or of the pool, if it comes before all else.
     fn plan(&mut self, left: f64) {
         if self.rate == 0.0 {
             return;
         }
-        let throttled = matches!(self.mechanism, Mechanism::Quota { .. }) && self.pool < left;
-        let (event, span) = if throttled { (Event::Throttle, self.pool) } else { (Event::Done, left / self.rate) };
-        let when = self.now + Nanos(span.ceil() as u64);
+        let done = self.now + Nanos((left / self.speed / self.rate).ceil() as u64);
+        let (when, event) = match self.throttled() {
+            Some(throttled) if throttled < done => (throttled, Event::Throttle),
+            _ => (done, Event::Done),
+        };
         if self.events.next_time().is_none_or(|next| when <= next) {
             self.events.push(when, event as u8, event);
         }
+    }
+
+    /// When the pool is used up and somebody looks, if there is one.
+    fn throttled(&self) -> Option<Nanos> {
+        let Mechanism::Quota { tick, .. } = self.mechanism else { return None };
+        let empty = self.now + Nanos(self.pool.max(0.0).ceil() as u64);
+        Some(if tick == Nanos::ZERO { empty } else { next_tick(empty, tick) })
     }
 
     /// Takes over what the trace gives now, and plans when to look again.
     fn renew(&mut self) {
         let next = match self.mechanism {
             Mechanism::Fluid => self.renew_rate(),
-            Mechanism::Quota { period } => self.refill(period.0.max(1)),
+            Mechanism::Quota { period, .. } => self.refill(period.0.max(1)),
         };
         if let Some(next) = next {
             self.events.push(next, Event::Renewal as u8, Event::Renewal);
@@ -139,11 +244,12 @@ impl<'a> Processor<'a> {
     fn refill(&mut self, period: u64) -> Option<Nanos> {
         let current = self.now.0 / period;
         if self.period != Some(current) {
-            let share = self.trace.at(Nanos(current * period));
-            self.pool = if share > 0.0 { (share * period as f64).round().max(1.0) } else { 0.0 };
+            self.pool = self.refilled(current, period);
             self.period = Some(current);
         }
-        self.rate = if self.pool > 0.0 { 1.0 } else { 0.0 };
+        let unseen = self.on && !self.exact();
+        self.rate = if self.pool > 0.0 || unseen { 1.0 } else { 0.0 };
+        self.on = self.rate > 0.0;
         let next = Nanos((current + 1).saturating_mul(period));
         if self.rate > 0.0 { Some(next) } else { self.trace.next_positive(next).map(|when| boundary(when, period)) }
     }
@@ -152,4 +258,10 @@ impl<'a> Processor<'a> {
 /// The first multiple of `period` at `when` or later.
 fn boundary(when: Nanos, period: u64) -> Nanos {
     Nanos(when.0.div_ceil(period).saturating_mul(period))
+}
+
+/// The first tick at `when` or later.
+fn next_tick(when: Nanos, tick: Nanos) -> Nanos {
+    let half = tick.0 / 2;
+    Nanos(when.0.saturating_sub(half).div_ceil(tick.0).saturating_mul(tick.0).saturating_add(half))
 }

@@ -16,7 +16,7 @@ pub fn stream(seed: u64, entity: &str, purpose: &str) -> ChaCha8Rng {
 }
 
 /// The 64-bit FNV-1a hash of a text (Fowler, Noll, Vo).
-fn fnv1a(text: &str) -> u64 {
+pub(crate) fn fnv1a(text: &str) -> u64 {
     text.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3))
 }
 

@@ -3,11 +3,12 @@ use crate::scenario::Scenario;
 use serde::{Deserialize, Serialize};
 
 mod fidelity;
-mod html;
+pub(crate) mod html;
 mod page;
+mod perfetto;
 mod plots;
 mod run;
-mod table;
+pub(crate) mod table;
 mod training;
 mod write;
 
@@ -31,8 +32,12 @@ pub struct Report {
 }
 
 impl Report {
-    /// The report on serving runs of a scenario.
-    pub fn new(scenario: &Scenario, runs: Vec<Run>) -> Self {
+    /// The report on serving runs of a scenario. Where the oracle is among them, it says what the other simulated runs have to regret.
+    pub fn new(scenario: &Scenario, mut runs: Vec<Run>) -> Self {
+        let best = runs.iter().find(|run| run.policy == Run::ORACLE).map(|run| run.on_time_accuracy);
+        for run in runs.iter_mut().filter(|run| run.plant == PlantName::Sim) {
+            run.regret = best.map(|best| best - run.on_time_accuracy);
+        }
         Self { scenario: scenario.name.clone(), seed: scenario.seed, runs, training: Vec::new() }
     }
 

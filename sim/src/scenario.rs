@@ -1,18 +1,19 @@
 //! Trace, load, demand, policy and seed of a run, in TOML.
+use crate::arrivals::arrivals;
 use crate::error::Error;
 use crate::mechanism::Mechanism;
-use crate::random::stream;
-use crate::tables::{Arrivals, Device, Load, Request as RequestTable, Training, Wants};
+use crate::place::line_column;
+use crate::tables::{Bandwidth, Change, Device, Load, Request as RequestTable, Training, Wants};
 use crate::trace::Trace;
 use crate::trace_table::TraceTable;
-use rand::RngExt;
+use schemars::JsonSchema;
 use serde::Deserialize;
 use std::path::{Path, PathBuf};
 use supple_strategy::policies::PolicyOptions;
 use supple_strategy::{Demand, Ladder, Nanos, Request, Spread};
 
 /// A run to be made, live or simulated. A scenario with `[training]` is a training run; its `[load]` and `[request]` are not used.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Scenario {
     /// Name, as in reports.
@@ -39,6 +40,9 @@ pub struct Scenario {
     /// How the device turns its share into progress.
     #[serde(default)]
     pub device: Device,
+    /// Memory bandwidth, for a scenario where it moves.
+    #[serde(default)]
+    pub bandwidth: Option<Bandwidth>,
     /// The training run, for a scenario that trains.
     #[serde(default)]
     pub training: Option<Training>,
@@ -47,6 +51,11 @@ pub struct Scenario {
 }
 
 impl Scenario {
+    /// The JSON schema of a scenario file, for editors.
+    pub fn schema() -> serde_json::Value {
+        schemars::schema_for!(Self).to_value()
+    }
+
     /// Most requests of a run; a scenario with more is refused.
     pub const MOST_REQUESTS: f64 = 1e7;
 
@@ -66,7 +75,8 @@ impl Scenario {
     pub fn parse(text: &str, origin: impl AsRef<Path>) -> Result<Self, Error> {
         let origin = origin.as_ref();
         let scenario = toml::from_str::<Self>(text).map_err(|error| located(text, &error));
-        let checked = scenario.and_then(|scenario| scenario.check().map(|()| scenario));
+        let checked =
+            scenario.and_then(|scenario| scenario.check().map(|()| scenario).map_err(|error| error.placed(text)));
         let scenario = checked.map_err(|error| error.within(origin.display()))?;
         Ok(Self { origin: origin.to_path_buf(), ..scenario })
     }
@@ -79,6 +89,7 @@ impl Scenario {
         self.demand.check()?;
         self.policy.check().map_err(|cause| Error::entry("policy", cause))?;
         self.device.check()?;
+        self.bandwidth.as_ref().map_or(Ok(()), Bandwidth::check)?;
         self.training.as_ref().map_or(Ok(()), Training::check)
     }
 
@@ -102,6 +113,24 @@ impl Scenario {
         trace.map_err(|error| error.within(self.origin.display()))
     }
 
+    /// The same scenario for this many seconds instead of its own.
+    ///
+    /// # Errors
+    /// Unless the number is finite and above zero.
+    pub fn lasting(self, seconds: f64) -> Result<Self, Error> {
+        positive("duration_s", seconds)?;
+        Ok(Self { duration_s: seconds, ..self })
+    }
+
+    /// The part of the memory bandwidth that is free over time, where it moves.
+    ///
+    /// # Errors
+    /// When the points make no trace.
+    pub fn bandwidth_trace(&self) -> Result<Option<Trace>, Error> {
+        let trace = self.bandwidth.as_ref().map(Bandwidth::trace).transpose();
+        trace.map_err(|error| error.within(self.origin.display()))
+    }
+
     /// What the device is.
     pub fn mechanism(&self) -> Mechanism {
         self.device.mechanism()
@@ -114,8 +143,23 @@ impl Scenario {
             Some(training) => training.deadline(dense),
             None => self.request.deadline(dense),
         };
-        let Wants { accuracy_floor, miss_ceiling } = self.demand;
+        let Wants { accuracy_floor, miss_ceiling, .. } = self.demand;
         Demand { deadline: Some(deadline), accuracy_floor, miss_ceiling }
+    }
+
+    /// What the user wants later, and from when on, ascending.
+    pub fn changes(&self, ladder: &Ladder) -> Vec<(Nanos, Demand)> {
+        let dense = dense(ladder).median();
+        let next = |demand: &mut Demand, change: &Change| {
+            let deadline = change.deadline(dense).filter(|_| self.training.is_none());
+            *demand = Demand {
+                deadline: deadline.or(demand.deadline),
+                accuracy_floor: change.accuracy_floor.or(demand.accuracy_floor),
+                miss_ceiling: change.miss_ceiling.or(demand.miss_ceiling),
+            };
+            Some((Nanos::from_seconds(change.at_s), *demand))
+        };
+        self.demand.changes.iter().scan(self.demand(ladder), next).collect()
     }
 
     /// The requests of this run, ascending by arrival; none after [`duration`](Self::duration). Utilisation is the mean service time on
@@ -125,27 +169,22 @@ impl Scenario {
     /// When there would be more than [`MOST_REQUESTS`](Self::MOST_REQUESTS).
     pub fn requests(&self, ladder: &Ladder) -> Result<Vec<Request>, Error> {
         let rate = self.load.rate_hz(mean(dense(ladder)));
-        let deadline = self.request.deadline(dense(ladder).median());
-        if rate.is_nan() || rate * self.duration_s > Self::MOST_REQUESTS {
+        if rate.is_nan() || rate * self.load.highest() * self.duration_s > Self::MOST_REQUESTS {
             let field = format!("{rate} requests a second for {} s", self.duration_s);
             let error = Error::field(field, format!("at most {} requests", Self::MOST_REQUESTS));
             return Err(error.within(self.origin.display()));
         }
-        let arrivals = self.arrivals(rate).map(Nanos::from_seconds).take_while(|&arrival| arrival < self.duration());
-        Ok(arrivals.map(|arrival| Request { arrival, due: arrival + deadline }).collect())
-    }
-
-    /// Arrival times in seconds at `rate` a second; without end, unless the rate is zero.
-    fn arrivals(&self, rate: f64) -> Box<dyn Iterator<Item = f64>> {
-        let mut random = stream(self.seed, "load", "arrivals");
-        match self.load.arrivals {
-            _ if rate == 0.0 => Box::new(std::iter::empty()),
-            Arrivals::Periodic => Box::new((0u64..).map(move |i| i as f64 / rate)),
-            Arrivals::Poisson => Box::new((0u64..).scan(0.0, move |now, _| {
-                *now -= (1.0 - random.random::<f64>()).ln() / rate;
-                Some(*now)
-            })),
-        }
+        let all = arrivals(&self.load, rate, self.seed).map(Nanos::from_seconds);
+        let deadline = self.request.deadline(dense(ladder).median());
+        let mut deadlines = self.changes(ladder).into_iter().peekable();
+        let mut deadline_now = deadline;
+        let request = |arrival| {
+            while let Some((_, demand)) = deadlines.next_if(|(when, _)| *when <= arrival) {
+                deadline_now = demand.deadline.unwrap_or(deadline);
+            }
+            Request { arrival, due: arrival + deadline_now }
+        };
+        Ok(all.take_while(|&arrival| arrival < self.duration()).map(request).collect())
     }
 }
 
@@ -164,13 +203,10 @@ fn mean(spread: &Spread) -> f64 {
 
 /// The error with the line and column of the place in `text` that it speaks of.
 fn located(text: &str, error: &toml::de::Error) -> Error {
-    let start = error.span().map_or(0, |span| span.start.min(text.len()));
-    let before = text.get(..start).unwrap_or("");
-    let line = before.matches('\n').count();
-    let column = before.rsplit('\n').next().map_or(0, |rest| rest.chars().count());
-    let source = text.lines().nth(line).unwrap_or("").trim();
+    let (line, column) = line_column(text, error.span().map_or(0, |span| span.start));
+    let source = text.lines().nth(line as usize - 1).unwrap_or("").trim();
     let message = error.message().replace('\n', ", ");
-    Error::text(line as u64 + 1, column as u64 + 1, format!("`{source}`: {message}"))
+    Error::text(line, column, format!("`{source}`: {message}"))
 }
 
 /// Refuses a number that is not finite and above zero.

@@ -1,11 +1,13 @@
 //! The tables of a scenario, but for `[trace]`.
 use crate::error::Error;
 use crate::mechanism::Mechanism;
+use crate::trace::{End, Trace};
+use schemars::JsonSchema;
 use serde::Deserialize;
 use supple_strategy::Nanos;
 
 /// How requests arrive.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Arrivals {
     /// Independently of each other: exponential times between arrivals.
@@ -16,7 +18,7 @@ pub enum Arrivals {
 }
 
 /// Table `[load]`: when requests arrive, given as one of `utilisation` and `rate_hz`.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Load {
     /// How requests arrive.
@@ -26,28 +28,39 @@ pub struct Load {
     pub utilisation: Option<f64>,
     /// Requests a second.
     pub rate_hz: Option<f64>,
+    /// How the load moves: pairs of a time in seconds and the factor on the rate from then on.
+    #[serde(default)]
+    pub steps: Vec<(f64, f64)>,
+    /// When the steps begin again, in seconds; unless said, the last holds.
+    pub length_s: Option<f64>,
 }
 
 impl Default for Load {
     fn default() -> Self {
-        Self { arrivals: Arrivals::Poisson, utilisation: Some(0.5), rate_hz: None }
+        Self { arrivals: Arrivals::Poisson, utilisation: Some(0.5), rate_hz: None, steps: Vec::new(), length_s: None }
     }
 }
 
 impl Load {
     pub(crate) fn check(&self) -> Result<(), Error> {
         let given = [("utilisation", self.utilisation), ("rate_hz", self.rate_hz)];
-        one_of("load", given, |number| number >= 0.0, "a finite number, not below 0")
+        one_of("load", given, |number| number >= 0.0, "a finite number, not below 0")?;
+        steps("load", &self.steps, self.length_s, |factor| factor >= 0.0, "a finite number, not below 0")
     }
 
-    /// Requests a second, when one takes `service` seconds on average on the dense rung.
+    /// The highest factor on the rate.
+    pub(crate) fn highest(&self) -> f64 {
+        self.steps.iter().map(|(_, factor)| *factor).reduce(f64::max).unwrap_or(1.0)
+    }
+
+    /// Requests a second where the factor of `steps` is one, when one takes `service` seconds on average on the dense rung.
     pub fn rate_hz(&self, service: f64) -> f64 {
         self.rate_hz.unwrap_or_else(|| self.utilisation.unwrap_or(0.0) / service)
     }
 }
 
 /// Table `[request]`: what a request is; its deadline is given as one of `deadline_services` and `deadline_ms`.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Request {
     /// Samples in one request.
@@ -79,24 +92,133 @@ impl Request {
 }
 
 /// Table `[demand]`: what the user wants besides the deadline.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Wants {
     /// Accuracy, a fraction, below which no rung may be chosen.
     pub accuracy_floor: Option<f64>,
     /// Highest part of requests that may miss their deadline.
     pub miss_ceiling: Option<f64>,
+    /// What the user wants from some time on.
+    #[serde(default)]
+    pub changes: Vec<Change>,
+}
+
+/// A table `[[demand.changes]]`: what the user wants from `at_s` on. What it does not name stays as it was.
+#[derive(Clone, Copy, Debug, PartialEq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Change {
+    /// When, in seconds.
+    pub at_s: f64,
+    /// Accuracy, a fraction, below which no rung may be chosen.
+    pub accuracy_floor: Option<f64>,
+    /// Highest part of requests that may miss their deadline.
+    pub miss_ceiling: Option<f64>,
+    /// Deadline of requests that arrive from now on, as a multiple of the dense rung's median service time.
+    pub deadline_services: Option<f64>,
+    /// The same, in milliseconds.
+    pub deadline_ms: Option<f64>,
 }
 
 impl Wants {
     pub(crate) fn check(&self) -> Result<(), Error> {
         fraction("demand.accuracy_floor", self.accuracy_floor)?;
-        fraction("demand.miss_ceiling", self.miss_ceiling)
+        fraction("demand.miss_ceiling", self.miss_ceiling)?;
+        let mut after = 0.0;
+        for (i, change) in self.changes.iter().enumerate() {
+            let table = format!("demand.changes[{i}]");
+            if !(change.at_s.is_finite() && change.at_s > after) {
+                let expected = format!("a finite number above {after}");
+                return Err(Error::field(format!("{table}.at_s = {}", change.at_s), expected));
+            }
+            after = change.at_s;
+            change.check(&table)?;
+        }
+        Ok(())
+    }
+}
+
+impl Change {
+    /// Time from arrival to due from now on, when the dense rung's median service time is `service` seconds; `None` when it stays.
+    pub(crate) fn deadline(&self, service: f64) -> Option<Nanos> {
+        let services = self.deadline_services.map(|services| services * service);
+        self.deadline_ms.map(|ms| ms / 1e3).or(services).map(Nanos::from_seconds)
+    }
+
+    fn check(&self, table: &str) -> Result<(), Error> {
+        fraction(&format!("{table}.accuracy_floor"), self.accuracy_floor)?;
+        fraction(&format!("{table}.miss_ceiling"), self.miss_ceiling)?;
+        match (self.deadline_services, self.deadline_ms) {
+            (None, None) => Ok(()),
+            given => deadline(table, [("deadline_services", given.0), ("deadline_ms", given.1)]),
+        }
+    }
+}
+
+/// Table `[bandwidth]`: how much of the memory bandwidth is ours over time. It moves apart from the share of the processor.
+#[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Bandwidth {
+    /// Pairs of a time in seconds and the part of the bandwidth that is free from then on.
+    pub steps: Vec<(f64, f64)>,
+    /// When the steps begin again, in seconds; unless said, the last holds.
+    pub length_s: Option<f64>,
+    /// How many times longer work takes, less one, when none is free, where no calibration knows better.
+    #[serde(default)]
+    pub sensitivity: f64,
+}
+
+impl Bandwidth {
+    pub(crate) fn check(&self) -> Result<(), Error> {
+        if !(self.sensitivity.is_finite() && self.sensitivity >= 0.0) {
+            let found = format!("bandwidth.sensitivity = {}", self.sensitivity);
+            return Err(Error::field(found, "a finite number, not below 0"));
+        }
+        steps("bandwidth", &self.steps, self.length_s, |part| (0.0..=1.0).contains(&part), "a part from 0 to 1")?;
+        self.trace().map(drop)
+    }
+
+    /// The part that is free over time.
+    pub(crate) fn trace(&self) -> Result<Trace, Error> {
+        let points = self.steps.iter().map(|&(seconds, part)| (Nanos::from_seconds(seconds), part)).collect();
+        match self.length_s {
+            Some(length) => Trace::new(points, Nanos::from_seconds(length), End::Loop),
+            None => Trace::new(points, Nanos::ZERO, End::Hold),
+        }
+    }
+}
+
+/// Refuses steps whose times do not ascend from zero or whose values are not `good`, and a length that is not after the last.
+fn steps(
+    table: &str,
+    steps: &[(f64, f64)],
+    length_s: Option<f64>,
+    good: impl Fn(f64) -> bool,
+    expected: &str,
+) -> Result<(), Error> {
+    let mut after = None;
+    for (i, &(seconds, value)) in steps.iter().enumerate() {
+        let late = after.map_or(seconds == 0.0, |after| seconds > after);
+        let found = |j: usize, number: f64| format!("{table}.steps[{i}][{j}] = {number}");
+        if !(seconds.is_finite() && late) {
+            return Err(Error::field(found(0, seconds), "0 first, then ascending finite numbers"));
+        }
+        if !(value.is_finite() && good(value)) {
+            return Err(Error::field(found(1, value), expected));
+        }
+        after = Some(seconds);
+    }
+    match length_s {
+        Some(length) if !(length.is_finite() && length > after.unwrap_or(0.0)) => {
+            let found = format!("{table}.length_s = {length}");
+            Err(Error::field(found, format!("a time after the last of {table}.steps")))
+        }
+        _ => Ok(()),
     }
 }
 
 /// Names of the ways in which a share becomes progress.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum MechanismName {
     /// See [`Mechanism::Quota`].
@@ -107,38 +229,47 @@ pub enum MechanismName {
 }
 
 /// Table `[device]`: how the device turns its share into progress.
-#[derive(Clone, Copy, Debug, PartialEq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Device {
     /// The way.
     pub mechanism: MechanismName,
     /// Period of the quota, in milliseconds, 1 to 1000 as in Linux.
     pub period_ms: f64,
+    /// The kernel's tick, in milliseconds; zero where it is not to be modelled.
+    pub tick_ms: f64,
 }
 
 impl Default for Device {
     fn default() -> Self {
-        Self { mechanism: MechanismName::Quota, period_ms: 20.0 }
+        Self { mechanism: MechanismName::Quota, period_ms: 20.0, tick_ms: 0.0 }
     }
 }
 
 impl Device {
     pub(crate) fn check(&self) -> Result<(), Error> {
         let good = (1.0..=1000.0).contains(&self.period_ms);
-        let found = || format!("device.period_ms = {}", self.period_ms);
-        if good { Ok(()) } else { Err(Error::field(found(), "a number from 1 to 1000")) }
+        if !good {
+            return Err(Error::field(format!("device.period_ms = {}", self.period_ms), "a number from 1 to 1000"));
+        }
+        let good = (0.0..=self.period_ms).contains(&self.tick_ms);
+        let found = || format!("device.tick_ms = {}", self.tick_ms);
+        if good { Ok(()) } else { Err(Error::field(found(), "a number from 0 to device.period_ms")) }
     }
 
     pub(crate) fn mechanism(&self) -> Mechanism {
         match self.mechanism {
-            MechanismName::Quota => Mechanism::Quota { period: Nanos::from_seconds(self.period_ms / 1e3) },
+            MechanismName::Quota => Mechanism::Quota {
+                period: Nanos::from_seconds(self.period_ms / 1e3),
+                tick: Nanos::from_seconds(self.tick_ms / 1e3),
+            },
             MechanismName::Fluid => Mechanism::Fluid,
         }
     }
 }
 
 /// Table `[training]`: a training run; its deadline is given as one of `deadline_services` and `deadline_s`.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Training {
     /// Steps to make.

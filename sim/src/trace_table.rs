@@ -3,12 +3,13 @@ use crate::error::Error;
 use crate::formats;
 use crate::scenario::positive;
 use crate::trace::{End, Trace};
+use schemars::JsonSchema;
 use serde::Deserialize;
 use std::path::{Path, PathBuf};
 use supple_strategy::Nanos;
 
 /// What the values of a trace file mean.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Map {
     /// The share, as it is.
@@ -28,7 +29,7 @@ impl Map {
 }
 
 /// Table `[trace]`: the share over time, given as one of `steps` and `file`.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct TraceTable {
     /// Pairs of a time in seconds and the share from then on.

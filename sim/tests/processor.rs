@@ -2,15 +2,18 @@
 mod common;
 use common::trace;
 use proptest::prelude::*;
-use supple_sim::mechanism::{Processor, Starved};
+use supple_sim::mechanism::{Pace, Processor, Starved};
 use supple_sim::{End, Mechanism, Trace};
 use supple_strategy::Nanos;
 
 const MS: u64 = 1_000_000;
-const QUOTA: Mechanism = Mechanism::Quota { period: Nanos(10 * MS) };
+const QUOTA: Mechanism = Mechanism::Quota { period: Nanos(10 * MS), tick: Nanos::ZERO };
 
 fn mechanism() -> impl Strategy<Value = Mechanism> {
-    prop_oneof![Just(Mechanism::Fluid), (1..50u64).prop_map(|ms| Mechanism::Quota { period: Nanos(ms * MS) })]
+    prop_oneof![
+        Just(Mechanism::Fluid),
+        (1..50u64).prop_map(|ms| Mechanism::Quota { period: Nanos(ms * MS), tick: Nanos::ZERO })
+    ]
 }
 
 /// Any trace that gives something at its end, so that no work starves.
@@ -137,4 +140,42 @@ fn a_share_that_no_refill_ever_meets_starves() {
     let trace = Trace::new(points, Nanos(10 * MS), End::Loop).expect("a trace");
     assert_eq!(Processor::new(&trace, QUOTA).work(Nanos(MS)), Err(Starved));
     assert_eq!(Processor::new(&trace, Mechanism::Fluid).work(Nanos(3 * MS)), Ok(()));
+}
+
+const TICKS: Mechanism = Mechanism::Quota { period: Nanos(20 * MS), tick: Nanos(4 * MS) };
+
+#[test]
+fn a_thread_runs_on_to_the_next_tick_and_pays_back() {
+    let trace = Trace::constant(0.25).expect("a trace");
+    let mut processor = Processor::new(&trace, TICKS);
+    let ends = [5u64, 1, 6].map(|ms| {
+        processor.work(Nanos(ms * MS)).expect("an end");
+        processor.now().0 as f64 / MS as f64
+    });
+    // Ticks at 2, 6, 10, ...: five and one end at the tick at 6, one over; the next refill gives four, used up at 24, and nobody looks before 26.
+    assert_eq!(ends, [5.0, 6.0, 26.0]);
+    processor.work(Nanos(MS)).expect("an end");
+    assert_eq!(processor.now(), Nanos(41 * MS));
+}
+
+proptest! {
+    #[test]
+    fn ticks_give_the_same_share_in_the_long_run(share in 0.05..1.0f64, pieces in prop::collection::vec(1u64..30_000_000, 50..80)) {
+        let trace = Trace::constant(share).expect("a trace");
+        let mut processor = Processor::new(&trace, TICKS);
+        pieces.iter().for_each(|&piece| processor.work(Nanos(piece)).expect("an end"));
+        let (got, time) = (processor.served().0 as f64, processor.now().0 as f64);
+        prop_assert!((got - share * time).abs() <= 24.0 * MS as f64, "{} of {}", got, share * time);
+    }
+
+    #[test]
+    fn work_takes_as_long_as_its_pace_says(sensitivity in 0.0..4.0f64, free in 0.0..1.0f64, piece in 1u64..900_000_000) {
+        let (full, part) = (Trace::constant(1.0).expect("a trace"), trace(&[(0, free), (100, 1.0)]));
+        let mut processor = Processor::new(&full, Mechanism::Fluid);
+        processor.work_at(Nanos(piece), Pace { free: Some(&part), sensitivity }).expect("an end");
+        let stretch = 1.0 + sensitivity * (1.0 - free);
+        let first = (100.0 * MS as f64).min(piece as f64 * stretch);
+        let expected = first + (piece as f64 - first / stretch).max(0.0);
+        prop_assert!((processor.now().0 as f64 - expected).abs() <= 3.0, "{} {}", processor.now().0, expected);
+    }
 }

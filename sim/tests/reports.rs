@@ -1,6 +1,6 @@
 //! Reports: figures, forms, files.
 mod common;
-use common::{ladder, scenario};
+use common::{ladder, scenario, trace};
 use std::fs;
 use supple_sim::{PlantName, Report, Run, Trace, simulate, write_atomically};
 use supple_strategy::policies::Hold;
@@ -20,13 +20,13 @@ fn record(arrival: u64, finished: Option<u64>, rung: usize, right: u32) -> Recor
 }
 
 fn run(plant: PlantName) -> Run {
-    let records = [
+    let records = vec![
         record(0, Some(20), 0, 8),
         record(100, Some(160), 0, 6),
         record(200, None, 0, 0),
         record(300, Some(310), 2, 7),
     ];
-    Run::of("<p>", plant, 5, &records, &ladder())
+    Run::of("<p>", plant, 5, records, &ladder())
 }
 
 #[test]
@@ -40,9 +40,9 @@ fn figures_are_those_one_counts_by_hand() {
 
 #[test]
 fn a_run_without_answers_has_figures_too() {
-    let run = Run::of("p", PlantName::Live, 3, &[record(0, None, 0, 0)], &ladder());
+    let run = Run::of("p", PlantName::Live, 3, vec![record(0, None, 0, 0)], &ladder());
     assert_eq!((run.missed, run.accuracy, run.p99_ms, run.mean_density, run.miss_rate), (3, 0.0, 0.0, 0.0, 1.0));
-    let none = Run::of("p", PlantName::Live, 0, &[], &ladder());
+    let none = Run::of("p", PlantName::Live, 0, Vec::new(), &ladder());
     assert_eq!((none.missed, none.miss_rate), (0, 0.0));
 }
 
@@ -108,4 +108,24 @@ fn a_report_is_two_files() {
         fs::read_dir(folder.path().join("new")).expect("the folder").flatten().map(|e| e.file_name()).collect();
     names.sort();
     assert_eq!(names, ["report.html", "report.json"]);
+}
+
+#[test]
+fn a_trace_file_has_every_piece_of_work() {
+    let report = report();
+    let text = report.perfetto(&trace(&[(0, 1.0), (150, 0.5)])).expect("JSON");
+    let file: serde_json::Value = serde_json::from_str(&text).expect("JSON");
+    let events = file["traceEvents"].as_array().expect("events");
+    let of = |phase: &str| events.iter().filter(|event| event["ph"] == phase).collect::<Vec<_>>();
+    assert_eq!(of("X").len(), 2 * 3);
+    assert_eq!(of("i").len(), 2 * 2);
+    assert_eq!(of("b").len(), of("e").len());
+    let work = of("X")[0];
+    assert_eq!(
+        (work["name"].as_str(), work["ts"].as_f64(), work["dur"].as_f64()),
+        (Some("rung 0"), Some(0.0), Some(20_000.0))
+    );
+    let share: Vec<_> = of("C").into_iter().filter(|event| event["name"] == "share" && event["pid"] == 1).collect();
+    assert_eq!(share[1]["args"]["share"], 0.5);
+    assert!(events.iter().all(|event| event["ph"] == "M" || event["ts"].is_number()));
 }

@@ -3,8 +3,8 @@ mod common;
 use common::ladder;
 use proptest::prelude::*;
 use std::fs;
-use std::path::Path;
-use supple_sim::{Error, Scenario};
+use std::path::{Path, PathBuf};
+use supple_sim::{Error, Scenario, library};
 use supple_strategy::Nanos;
 
 const GOOD: &str = "name = \"x\"\nduration_s = 2.0\n[trace]\nsteps = [[0.0, 1.0], [1.0, 0.5]]\n";
@@ -12,16 +12,20 @@ const GOOD: &str = "name = \"x\"\nduration_s = 2.0\n[trace]\nsteps = [[0.0, 1.0]
 #[test]
 fn scenarios_that_come_with_the_crate_read() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("scenarios");
-    let mut names = Vec::new();
-    for entry in fs::read_dir(folder).expect("the folder") {
-        let scenario = Scenario::read(&entry.expect("an entry").path()).expect("a scenario");
-        if scenario.trace.file.is_none() {
-            scenario.trace(None).expect("a trace");
-        }
-        names.push(scenario.name);
-    }
+    let is_scenario = |path: &PathBuf| path.extension().is_some_and(|extension| extension == "toml");
+    let files = fs::read_dir(folder).expect("the folder").map(|entry| entry.expect("an entry").path());
+    let mut names: Vec<String> = files.filter(is_scenario).map(|path| stem(&path)).collect();
     names.sort();
-    assert_eq!(names, ["co-tenant", "demo", "night", "training"]);
+    assert_eq!(names, library::ALL.iter().map(|shipped| shipped.name).collect::<Vec<_>>());
+    for shipped in library::ALL {
+        let scenario = Scenario::parse(shipped.text, shipped.name).expect("a scenario");
+        assert_eq!(scenario.name, shipped.name);
+        assert!(shipped.text.starts_with("# "), "{} says what it shows", shipped.name);
+    }
+}
+
+fn stem(path: &Path) -> String {
+    path.file_stem().expect("a name").to_string_lossy().into_owned()
 }
 
 fn refusal(text: &str) -> String {
@@ -64,6 +68,23 @@ fn bad_tables_are_refused_by_file_and_field() {
         ("[load]\nutilisation = 0.5\nrate_hz = 3.0", "load: expected exactly one of utilisation and rate_hz"),
         ("[load]\nutilisation = -0.5", "load.utilisation = -0.5: expected a finite number, not below 0"),
         ("[load]\nrate_hz = 1e12", "1000000000000 requests a second for 2 s: expected at most 10000000 requests"),
+        (
+            "[load]\nrate_hz = 1.0\nsteps = [[1.0, 1.0]]",
+            "load.steps[0][0] = 1: expected 0 first, then ascending finite numbers",
+        ),
+        (
+            "[load]\nrate_hz = 1.0\nsteps = [[0.0, -1.0]]",
+            "load.steps[0][1] = -1: expected a finite number, not below 0",
+        ),
+        (
+            "[load]\nrate_hz = 1.0\nlength_s = 1.0\nsteps = [[0.0, 1.0], [1.0, 0.0]]",
+            "load.length_s = 1: expected a time after the last of load.steps",
+        ),
+        ("[[demand.changes]]\nat_s = 0.0", "demand.changes[0].at_s = 0: expected a finite number above 0"),
+        (
+            "[[demand.changes]]\nat_s = 1.0\naccuracy_floor = 2.0",
+            "demand.changes[0].accuracy_floor = 2: expected a fraction from 0 to 1",
+        ),
         ("[request]\nbatch = 0\ndeadline_ms = 5.0", "request.batch = 0: expected at least 1"),
         ("[request]\nbatch = 1", "request: expected exactly one of deadline_services and deadline_ms"),
         ("[request]\ndeadline_ms = 0.0", "request.deadline_ms = 0: expected a finite number above 0"),
@@ -73,8 +94,36 @@ fn bad_tables_are_refused_by_file_and_field() {
         ("[training]\nsteps = 0\nbatch = 1\ndeadline_s = 1.0", "training.steps = 0: expected at least 1"),
     ];
     for (table, expected) in cases {
-        assert_eq!(refusal(&format!("{GOOD}{table}\n")), format!("bad.toml: {expected}"));
+        let message = refusal(&format!("{GOOD}{table}\n"));
+        let (place, rest) = message.split_once(&format!(": {expected}")).expect(&message);
+        assert_eq!(rest, "");
+        assert!(place.starts_with("bad.toml: line ") || expected.starts_with("1000000000000"), "{message}");
     }
+}
+
+#[test]
+fn refusals_say_line_and_column() {
+    assert!(
+        refusal(&GOOD.replace("duration_s = 2.0", "duration_s = -1.0")).starts_with("bad.toml: line 2, column 1: ")
+    );
+    assert!(refusal(&GOOD.replace("[1.0, 0.5]", "[1.0, 7.5]")).starts_with("bad.toml: line 4, column 28: "));
+    let change = "[[demand.changes]]\nat_s = 1.0\n[[demand.changes]]\nat_s = 0.5\n";
+    assert!(refusal(&format!("{GOOD}{change}")).starts_with("bad.toml: line 8, column 1: "));
+}
+
+#[test]
+fn demands_change_at_their_time() {
+    let tables = "[load]\narrivals = \"periodic\"\nrate_hz = 1.0\n[request]\ndeadline_ms = 10.0\n[demand]\nmiss_ceiling = 0.1\n\
+                  [[demand.changes]]\nat_s = 1.0\ndeadline_ms = 20.0\n[[demand.changes]]\nat_s = 2.5\naccuracy_floor = 0.9\n";
+    let scenario = common::scenario(1, 4.0, tables);
+    let requests = scenario.requests(&ladder()).expect("requests");
+    let spans: Vec<f64> = requests.iter().map(|request| (request.due - request.arrival).millis()).collect();
+    assert_eq!(spans, [10.0, 20.0, 20.0, 20.0]);
+    let changes = scenario.changes(&ladder());
+    assert_eq!(changes.iter().map(|(when, _)| when.seconds()).collect::<Vec<_>>(), [1.0, 2.5]);
+    assert_eq!(changes[1].1.accuracy_floor, Some(0.9));
+    assert_eq!(changes[1].1.miss_ceiling, Some(0.1));
+    assert_eq!(changes[1].1.deadline, Some(Nanos(20_000_000)));
 }
 
 /// A folder with a scenario that names a trace file, and that file.
@@ -108,7 +157,7 @@ fn bad_trace_files_are_named() {
     let error = message("seconds,share\n0,x\n", "");
     assert!(error.contains("t.csv: line 2, column 2: `share` is `x`"), "{error}");
     let error = message(NAB, "format = \"xml\"");
-    assert!(error.contains("s.toml: trace.format = \"xml\": expected one of native, nab"), "{error}");
+    assert!(error.contains("s.toml: line 5, column 1: trace.format = \"xml\": expected one of native, nab"), "{error}");
     let missing = Scenario::parse("name = \"x\"\nduration_s = 1.0\n[trace]\nfile = \"none.csv\"\n", "s.toml");
     let error = missing.expect("a scenario").trace(None).expect_err("no file").to_string();
     assert!(error.starts_with("none.csv: "), "{error}");

@@ -49,6 +49,9 @@ pub struct Run {
     pub on_time_accuracy: f64,
     /// Part of the requests that were missed.
     pub miss_rate: f64,
+    /// What hindsight gets right in time more, where it was asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub regret: Option<f64>,
     /// What became of each request, for plots.
     #[serde(skip)]
     pub records: Vec<Record>,
@@ -58,28 +61,32 @@ pub struct Run {
 }
 
 impl Run {
+    /// Name that hindsight has in place of a policy's.
+    pub const ORACLE: &str = "oracle";
+
     /// The figures of a run in which `requests` were offered. Requests without a record were never reached.
-    pub fn of(policy: &str, plant: PlantName, requests: usize, records: &[Record], ladder: &Ladder) -> Self {
+    pub fn of(policy: &str, plant: PlantName, requests: usize, records: Vec<Record>, ladder: &Ladder) -> Self {
         let in_time = records.iter().filter(|record| !record.missed());
         let missed = requests.saturating_sub(in_time.clone().count());
         let batch = records.iter().map(|record| record.outcome.of).max().unwrap_or(0);
         let right_in_time: f64 = in_time.map(|record| f64::from(record.outcome.right)).sum();
-        let [p50_ms, p95_ms, p99_ms] = percentiles(&millis(records));
+        let [p50_ms, p95_ms, p99_ms] = percentiles(&millis(&records));
         let densities = densities(ladder);
         Self {
             policy: policy.to_string(),
             plant,
             requests,
             missed,
-            accuracy: accuracy(records),
-            mean_density: mean_density(records, &densities),
+            accuracy: accuracy(&records),
+            mean_density: mean_density(&records, &densities),
             p50_ms,
             p95_ms,
             p99_ms,
-            switches: switches(records),
+            switches: switches(&records),
             on_time_accuracy: ratio(right_in_time, requests as f64 * f64::from(batch)),
             miss_rate: ratio(missed as f64, requests as f64),
-            records: records.to_vec(),
+            regret: None,
+            records,
             densities,
         }
     }

@@ -2,7 +2,7 @@
 use super::{Fidelity, Report, Run, TrainingRun};
 
 /// A title line and rows of as many cells; the first column is text, the others are figures.
-pub(super) struct Cells {
+pub(crate) struct Cells {
     pub header: Vec<&'static str>,
     pub rows: Vec<Vec<String>>,
 }
@@ -10,13 +10,17 @@ pub(super) struct Cells {
 impl Cells {
     pub(super) fn of_runs(runs: &[Run]) -> Self {
         let header = ["policy · plant", "requests", "missed", "miss %", "accuracy %", "right in time %", "density"];
-        let header = header.into_iter().chain(["p50 ms", "p95 ms", "p99 ms", "switches"]).collect();
+        let regret = runs.iter().any(|run| run.regret.is_some());
+        let last = ["p50 ms", "p95 ms", "p99 ms", "switches"].into_iter().chain(regret.then_some("regret points"));
+        let header = header.into_iter().chain(last).collect();
         let row = |run: &Run| {
             let counts = [run.title(), run.requests.to_string(), run.missed.to_string()];
             let parts = [percent(run.miss_rate), percent(run.accuracy), percent(run.on_time_accuracy)];
             let times = [run.p50_ms, run.p95_ms, run.p99_ms].map(|ms| format!("{ms:.1}"));
             let density = format!("{:.3}", run.mean_density);
-            counts.into_iter().chain(parts).chain([density]).chain(times).chain([run.switches.to_string()]).collect()
+            let regrets = regret.then(|| run.regret.map_or("-".to_owned(), percent));
+            let last = std::iter::once(run.switches.to_string()).chain(regrets);
+            counts.into_iter().chain(parts).chain([density]).chain(times).chain(last).collect()
         };
         Self { header, rows: runs.iter().map(row).collect() }
     }
@@ -45,7 +49,7 @@ impl Cells {
     }
 
     /// One line a row, columns aligned: text to the left, figures to the right.
-    fn text(&self) -> String {
+    pub(crate) fn text(&self) -> String {
         let header = self.header.iter().map(|cell| (*cell).to_string()).collect();
         let lines: Vec<&Vec<String>> = std::iter::once(&header).chain(&self.rows).collect();
         let width = |column: usize| lines.iter().map(|line| line[column].chars().count()).max().unwrap_or(0);

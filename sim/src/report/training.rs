@@ -46,10 +46,10 @@ impl TrainingRun {
         plant: PlantName,
         steps: usize,
         deadline: Nanos,
-        records: &[Record],
+        records: Vec<Record>,
         ladder: &Ladder,
     ) -> Self {
-        let [p50_ms, p95_ms, p99_ms] = percentiles(&millis(records));
+        let [p50_ms, p95_ms, p99_ms] = percentiles(&millis(&records));
         let densities = densities(ladder);
         Self {
             policy: policy.to_string(),
@@ -58,13 +58,13 @@ impl TrainingRun {
             done: records.iter().filter(|record| !record.missed()).count(),
             deadline_s: deadline.seconds(),
             took_s: records.iter().filter_map(|record| record.finished).max().map_or(0.0, Nanos::seconds),
-            mean_density: mean_density(records, &densities),
+            mean_density: mean_density(&records, &densities),
             p50_ms,
             p95_ms,
             p99_ms,
-            switches: switches(records),
+            switches: switches(&records),
             final_accuracy: None,
-            records: records.to_vec(),
+            records,
             densities,
         }
     }

@@ -1,0 +1,216 @@
+//! Many runs at once: scenarios by seeds by policies, in chunks that any number of threads, runs of the program and machines can share.
+//!
+//! The work list is fixed by the [`Manifest`]: cases, which are a scenario with a seed, in the order scenario by scenario, seed by seed, cut into
+//! chunks of [`CHUNK`] cases. All policies meet a case alike. A chunk is a file that is whole or not there, so that a sweep that was killed goes
+//! on where it was; the tables are made from all chunks in order, so that their bytes do not depend on who made which chunk when.
+mod compare;
+mod folder;
+mod page;
+mod parquet;
+mod row;
+
+pub use compare::{Comparison, Interval, METRICS, Metric, Summary, bootstrap};
+pub use folder::{Folder, Manifest, Shard};
+pub use row::Row;
+
+use crate::error::Error;
+use crate::oracle::hindsight;
+use crate::random::fnv1a;
+use crate::report::{Run, TrainingRun};
+use crate::scenario::Scenario;
+use crate::simulate::{simulate, simulate_training};
+use crate::trace::Trace;
+use rayon::prelude::*;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use supple_strategy::{Ladder, Policy, policies};
+
+/// Cases in a chunk.
+pub const CHUNK: usize = 8;
+
+/// What is to be run.
+#[derive(Clone, Debug)]
+pub struct Sweep {
+    /// Scenarios; their own seeds are not used.
+    pub scenarios: Vec<Scenario>,
+    /// Names of policies; the first is what the others are compared with.
+    pub policies: Vec<String>,
+    /// Seeds.
+    pub seeds: Range<u64>,
+    /// What the machine can do.
+    pub ladder: Ladder,
+    /// The folder that trace files are looked up in; unless said, beside each scenario.
+    pub traces: Option<PathBuf>,
+    /// Whether hindsight is asked, which costs some hundred times a run.
+    pub regret: bool,
+    /// Whether every request is written down too.
+    pub events: bool,
+}
+
+impl Sweep {
+    /// Which sweep this is, and how its work is cut.
+    ///
+    /// # Errors
+    /// When there is nothing to run, a policy is not known, two scenarios have one name, or a trace cannot be had.
+    pub fn manifest(&self) -> Result<Manifest, Error> {
+        self.check()?;
+        let mut content = format!("{:?}", self.ladder);
+        for scenario in &self.scenarios {
+            let trace = scenario.trace(self.traces.as_deref())?;
+            content += &format!("{scenario:?} {trace:?}");
+        }
+        Ok(Manifest {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            scenarios: self.scenarios.iter().map(|scenario| scenario.name.clone()).collect(),
+            policies: self.policies.clone(),
+            seeds: [self.seeds.start, self.seeds.end],
+            regret: self.regret,
+            events: self.events,
+            content: format!("{:016x}", fnv1a(&content)),
+        })
+    }
+
+    fn check(&self) -> Result<(), Error> {
+        if self.scenarios.is_empty() || self.policies.is_empty() || self.seeds.is_empty() {
+            let found = (self.scenarios.len(), self.policies.len(), self.seeds.end.saturating_sub(self.seeds.start));
+            let found = format!("sweep of {} scenarios, {} policies, {} seeds", found.0, found.1, found.2);
+            return Err(Error::field(found, "at least one of each"));
+        }
+        twice("scenarios", self.scenarios.iter().map(|scenario| &*scenario.name))?;
+        twice("policies", self.policies.iter().map(|name| &**name))?;
+        for scenario in &self.scenarios {
+            self.policies.iter().try_for_each(|name| self.policy(name, scenario).map(drop))?;
+        }
+        Ok(())
+    }
+
+    /// Runs what is missing of a shard on the threads of the present pool, chunk by chunk. `on_chunk` is told how many chunks of how many are there,
+    /// and says whether to go on. True when nothing of the shard is missing any more.
+    ///
+    /// # Errors
+    /// The first that a run or a file has.
+    pub fn run(
+        &self,
+        folder: &Folder,
+        shard: Shard,
+        on_chunk: &(dyn Fn(usize, usize) -> bool + Sync),
+    ) -> Result<bool, Error> {
+        let all = folder.manifest().chunks();
+        let mine = (0..all).filter(|&chunk| shard.has(chunk));
+        let (there, missing): (Vec<usize>, Vec<usize>) = mine.partition(|&chunk| folder.has(chunk));
+        let (done, go_on) = (AtomicUsize::new(there.len()), AtomicBool::new(true));
+        let total = there.len() + missing.len();
+        missing.par_iter().with_max_len(1).try_for_each(|&chunk| {
+            if !go_on.load(Ordering::Relaxed) {
+                return Ok(());
+            }
+            let (rows, events) = self.chunk(folder.manifest().cases(chunk))?;
+            folder.write(chunk, &rows, &events)?;
+            let done = done.fetch_add(1, Ordering::Relaxed) + 1;
+            if !on_chunk(done, total) {
+                go_on.store(false, Ordering::Relaxed);
+            }
+            Ok(())
+        })?;
+        Ok(done.into_inner() == total)
+    }
+
+    /// The runs of some cases, in order, and their requests where these are wanted.
+    fn chunk(&self, cases: Range<usize>) -> Result<(Vec<Row>, Vec<parquet::Event>), Error> {
+        let (mut rows, mut events) = (Vec::new(), Vec::new());
+        let seeds = (self.seeds.end - self.seeds.start) as usize;
+        for case in cases {
+            let mut scenario = self.scenarios[case / seeds].clone();
+            scenario.seed = self.seeds.start + (case % seeds) as u64;
+            let trace = scenario.trace(self.traces.as_deref())?;
+            self.case(&scenario, &trace, &mut rows, &mut events)?;
+        }
+        Ok((rows, events))
+    }
+
+    fn case(
+        &self,
+        scenario: &Scenario,
+        trace: &Trace,
+        rows: &mut Vec<Row>,
+        events: &mut Vec<parquet::Event>,
+    ) -> Result<(), Error> {
+        let oracle = if self.regret && scenario.training.is_none() {
+            Some(hindsight(scenario, &self.ladder, trace)?.on_time_accuracy)
+        } else {
+            None
+        };
+        for name in &self.policies {
+            let mut policy = self.policy(name, scenario)?;
+            let (row, records) = if scenario.training.is_some() {
+                let run: TrainingRun = simulate_training(scenario, &self.ladder, trace, policy.as_mut(), name)?;
+                (Row::of_training(scenario, &run), run.records)
+            } else {
+                let run: Run = simulate(scenario, &self.ladder, trace, policy.as_mut(), name)?;
+                (Row::of_serving(scenario, &run, oracle), run.records)
+            };
+            if self.events {
+                events.extend(parquet::Event::all(&row, &records));
+            }
+            rows.push(row);
+        }
+        Ok(())
+    }
+
+    fn policy(&self, name: &str, scenario: &Scenario) -> Result<Box<dyn Policy>, Error> {
+        let made = policies::by_name(name, &scenario.policy, &scenario.demand(&self.ladder));
+        made.map_err(|cause| Error::entry("policy", cause).within(scenario.origin().display()))
+    }
+}
+
+/// Refuses names that come twice.
+fn twice<'a>(field: &str, names: impl Iterator<Item = &'a str>) -> Result<(), Error> {
+    let mut seen = std::collections::BTreeSet::new();
+    match names.into_iter().find(|name| !seen.insert(*name)) {
+        Some(name) => Err(Error::field(format!("{field}: {name}"), "each name once")),
+        None => Ok(()),
+    }
+}
+
+/// The result of a whole sweep: its rows in order.
+#[derive(Clone, Debug)]
+pub struct Results {
+    /// Which sweep it is.
+    pub manifest: Manifest,
+    /// One row a run.
+    pub rows: Vec<Row>,
+}
+
+impl Results {
+    /// Each policy against the first, scenario by scenario.
+    pub fn comparisons(&self) -> Vec<Comparison> {
+        compare::comparisons(&self.rows, &self.manifest.policies)
+    }
+
+    /// Means over the seeds, a line for each scenario and policy.
+    pub fn summaries(&self) -> Vec<Summary> {
+        compare::summaries(&self.rows)
+    }
+
+    /// The table of runs as a Parquet file.
+    ///
+    /// # Errors
+    /// When it cannot be encoded.
+    pub fn parquet(&self) -> Result<Vec<u8>, Error> {
+        parquet::runs(&self.rows)
+    }
+
+    /// Writes `runs.parquet`, `comparison.json` and `report.html` into a folder.
+    ///
+    /// # Errors
+    /// When one cannot be made or written.
+    pub fn write(&self, folder: &Path) -> Result<(), Error> {
+        let (summaries, comparisons) = (self.summaries(), self.comparisons());
+        let file = |name: &str, bytes: &[u8]| crate::report::write_atomically(&folder.join(name), bytes);
+        let json = serde_json::json!({ "summaries": summaries, "comparisons": comparisons });
+        file("runs.parquet", &self.parquet()?)?;
+        file("comparison.json", format!("{json:#}\n").as_bytes())?;
+        file("report.html", page::page(&self.manifest, &summaries, &comparisons)?.as_bytes())
+    }
+}

@@ -1,0 +1,103 @@
+//! What was measured of a machine that a ladder does not say: the timing model of the simulated device.
+use crate::error::Error;
+use serde::{Deserialize, Serialize};
+use supple_strategy::{Ladder, Nanos, Rung, Spread, Stamp};
+
+/// The timing model of one machine, fitted component by component. The default is a machine that loses no time.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Timing {
+    /// The kernel's tick, in milliseconds: how late a used-up quota is noticed. Zero: at once.
+    pub tick_ms: f64,
+    /// By how much a wait ends too late, in seconds, as ascending quantiles. Empty: never.
+    pub wake: Option<Spread>,
+    /// Time that a change of the rung takes, in seconds.
+    pub switch_s: f64,
+    /// Part by which work takes longer, of the processor itself, while a quota stops it again and again.
+    pub throttled: f64,
+    /// For each rung, how many times longer, less one, it takes when no memory bandwidth is free. Empty: never longer.
+    pub bandwidth: Vec<f64>,
+}
+
+impl Timing {
+    /// How late a wait until `when` ends; the same wait is always as late in a run with this seed.
+    pub(crate) fn lateness(&self, seed: u64, when: Nanos) -> Nanos {
+        let Some(wake) = &self.wake else { return Nanos::ZERO };
+        Nanos::from_seconds(wake.quantile(uniform(seed ^ when.0)))
+    }
+
+    /// Sensitivity of a rung to missing memory bandwidth, where it was measured.
+    pub(crate) fn sensitivity(&self, rung: usize) -> Option<f64> {
+        self.bandwidth.get(rung).or(self.bandwidth.last()).copied()
+    }
+
+    /// Whether every number is possible.
+    ///
+    /// # Errors
+    /// Names the first that is not.
+    pub fn check(&self) -> Result<(), Error> {
+        let numbers = [("tick_ms", self.tick_ms), ("switch_s", self.switch_s), ("throttled", self.throttled)];
+        let rungs = self.bandwidth.iter().map(|&number| ("bandwidth", number));
+        match numbers.into_iter().chain(rungs).find(|(_, number)| !(number.is_finite() && *number >= 0.0)) {
+            Some((name, number)) => {
+                Err(Error::field(format!("timing.{name} = {number}"), "a finite number, not below 0"))
+            }
+            None => Ok(()),
+        }
+    }
+}
+
+/// A number from 0 to 1 that looks random, from one that need not (the finaliser of SplitMix64; Steele, Lea and Flood, "Fast splittable pseudorandom
+/// number generators", OOPSLA 2014).
+fn uniform(seed: u64) -> f64 {
+    let mut mixed = seed.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    mixed = (mixed ^ mixed >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    mixed = (mixed ^ mixed >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
+    ((mixed ^ mixed >> 31) >> 11) as f64 / (1u64 << 53) as f64
+}
+
+/// A calibration: the timing model with what it was measured on, and how far it was from what was measured.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Calibration {
+    /// What it was measured on.
+    pub stamp: Stamp,
+    /// Service times of each rung at full share, in seconds.
+    pub service: Vec<Spread>,
+    /// Accuracy of each rung on the requests' rows.
+    pub quality: Vec<f64>,
+    /// The timing model.
+    pub timing: Timing,
+    /// What it was fitted to.
+    pub fits: Vec<Fit>,
+}
+
+/// How well one model explains what was measured.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Fit {
+    /// What was tried.
+    pub model: String,
+    /// Mean over the measured cases of the error of mean, median and 95th percentile, over the live figure.
+    pub error: f64,
+}
+
+impl Calibration {
+    /// The ladder as this calibration found the machine: its service times and qualities; costs, which policies go by, stay.
+    ///
+    /// # Errors
+    /// When it was made of another ladder, or a number is not possible.
+    pub fn machine(&self, ladder: &Ladder) -> Result<Ladder, Error> {
+        let entry = |cause| Error::entry("calibration", cause);
+        self.timing.check()?;
+        self.stamp.matches(&ladder.stamp).map_err(entry)?;
+        let renewed = ladder.with_services(self.service.clone()).map_err(entry)?;
+        if self.quality.len() != ladder.rungs().len() {
+            let found = format!("calibration.quality: {} numbers", self.quality.len());
+            return Err(Error::field(found, format!("{}, one a rung", ladder.rungs().len())));
+        }
+        let rungs = renewed.rungs().iter().zip(&self.quality);
+        let rungs = rungs.map(|(rung, &quality)| Rung { quality, ..rung.clone() }).collect();
+        Ladder::new(ladder.stamp.clone(), rungs).map_err(entry)
+    }
+}
