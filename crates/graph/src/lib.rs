@@ -2,7 +2,6 @@
 pub mod analysis;
 pub mod array;
 pub mod axes;
-mod coupling;
 pub mod density;
 pub mod error;
 pub mod extent;

@@ -3,7 +3,6 @@ mod case;
 pub mod cases;
 mod error;
 mod line;
-mod operands;
 mod peer;
 mod shapes;
 

@@ -2,11 +2,15 @@
 pub mod analyze;
 pub mod bench;
 pub mod bench_kernels;
+pub mod calibrate;
 pub mod demo;
+pub mod fidelity;
 pub mod ladder;
 pub mod profile;
+pub mod scenario;
 pub mod serve;
 pub mod simulate;
+pub mod sweep;
 pub mod train;
 pub mod train_scenario;
 
@@ -19,7 +23,7 @@ use serde::de::DeserializeOwned;
 use std::path::Path;
 use supple_executor::{Backend, Batch, Executor};
 use supple_models::{Data, ModelName};
-use supple_sim::{Report, Scenario, Trace, write_atomically};
+use supple_sim::{Report, Run, Scenario, Trace, library, write_atomically};
 use supple_strategy::{Ladder, Policy, Stamp, policies};
 
 /// How a command ended.
@@ -32,14 +36,6 @@ pub enum End {
     /// The user stopped it.
     Interrupted,
 }
-
-/// The scenarios that Supple ships.
-const SCENARIOS: [(&str, &str); 4] = [
-    ("demo", include_str!("../../../sim/scenarios/demo.toml")),
-    ("co-tenant", include_str!("../../../sim/scenarios/co-tenant.toml")),
-    ("night", include_str!("../../../sim/scenarios/night.toml")),
-    ("training", include_str!("../../../sim/scenarios/training.toml")),
-];
 
 /// The policies that are compared when none is asked for.
 const COMPARED: [&str; 2] = ["hold", "kalman"];
@@ -113,6 +109,10 @@ impl Play {
             report.write(folder, trace)?;
             eprintln!("report: {}", folder.join("report.html").display());
         }
+        if let Some(file) = &self.perfetto {
+            write_atomically(file, report.perfetto(trace)?.as_bytes())?;
+            eprintln!("trace: {}", file.display());
+        }
         Ok(())
     }
 }
@@ -123,10 +123,7 @@ pub(crate) fn names_or_compared(names: &[String]) -> Vec<String> {
 
 /// A scenario by its name or file, and its trace.
 pub(crate) fn read_scenario(name: &str, traces: Option<&Path>, seed: Option<u64>) -> Result<(Scenario, Trace)> {
-    let mut scenario = match SCENARIOS.iter().find(|(known, _)| *known == name) {
-        Some((known, text)) if !Path::new(name).exists() => Scenario::parse(text, known)?,
-        _ => Scenario::read(Path::new(name))?,
-    };
+    let mut scenario = named_scenario(name)?;
     if let Some(seed) = seed {
         scenario.seed = seed;
     }
@@ -134,17 +131,27 @@ pub(crate) fn read_scenario(name: &str, traces: Option<&Path>, seed: Option<u64>
     Ok((scenario, trace))
 }
 
+/// A scenario from a file or, where there is no such file, the shipped one of this name.
+pub(crate) fn named_scenario(name: &str) -> Result<Scenario> {
+    let shipped = library::by_name(name).filter(|_| !Path::new(name).exists());
+    Ok(match shipped {
+        Some(shipped) => Scenario::parse(shipped.text, shipped.name)?,
+        None => Scenario::read(Path::new(name))?,
+    })
+}
+
 /// A fresh policy for a scenario.
 pub(crate) fn policy(name: &str, scenario: &Scenario, ladder: &Ladder) -> Result<Box<dyn Policy>> {
     Ok(policies::by_name(name, &scenario.policy, &scenario.demand(ladder))?)
 }
 
-/// Whether every guided run kept the scenario's demand; dense `hold` is there to be compared with, and counts only when it runs alone.
+/// Whether every guided run kept the scenario's demand; dense `hold` is there to be compared with, and counts only when it runs alone; hindsight never
+/// counts.
 pub(crate) fn demand_kept(report: &Report, scenario: &Scenario) -> End {
     let Some(ceiling) = scenario.demand.miss_ceiling else { return End::Done };
-    let guided = report.runs.iter().filter(|run| run.policy != "hold").count();
-    let judged = report.runs.iter().filter(|run| guided == 0 || run.policy != "hold");
-    let kept = judged.into_iter().all(|run| run.miss_rate <= ceiling);
+    let policies = || report.runs.iter().filter(|run| run.policy != Run::ORACLE);
+    let guided = policies().filter(|run| run.policy != "hold").count();
+    let kept = policies().filter(|run| guided == 0 || run.policy != "hold").all(|run| run.miss_rate <= ceiling);
     if kept { End::Done } else { End::DemandNotKept }
 }
 
@@ -161,8 +168,11 @@ pub(crate) fn write_json(path: &Path, value: &impl serde::Serialize) -> Result<(
     Ok(write_atomically(path, text.as_bytes())?)
 }
 
-/// Reads a ladder and checks it.
+/// Reads a ladder and checks it; `reference`, where there is no such file, is the shipped one.
 pub(crate) fn read_ladder(path: &Path) -> Result<Ladder> {
+    if path == Path::new("reference") && !path.exists() {
+        return Ok(library::ladder()?);
+    }
     let ladder: Ladder = read_json(path)?;
     ladder.check().with_context(|| path.display().to_string())?;
     Ok(ladder)

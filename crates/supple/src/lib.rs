@@ -1,5 +1,7 @@
 #![doc = include_str!("../README.md")]
+pub mod calibration;
 pub mod commands;
+pub mod hog;
 pub mod ladders;
 pub mod live;
 pub mod machine;

@@ -1,14 +1,17 @@
 //! The executor as a plant, under a CPU share that really moves.
+use crate::hog::Hog;
 use crate::machine::Tid;
 use crate::stop;
 use crate::throttle::{Player, Throttle};
 use anyhow::{Context, Result};
+use rustix::time::{ClockId, clock_gettime};
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 use supple_executor::{Batch, Executor, Score, Trainer};
 use supple_graph::Setting;
 use supple_sim::{PlantName, Run, Scenario, Trace, TrainingRun};
 use supple_strategy::drive::{serve, train};
-use supple_strategy::{Job, Ladder, Nanos, Outcome, Plant, Policy};
+use supple_strategy::{Changing, Job, Ladder, Nanos, Outcome, Plant, Policy};
 
 /// What runs a piece of work: an executor or a trainer.
 trait Engine {
@@ -16,11 +19,20 @@ trait Engine {
     fn run(&mut self, job: Job) -> Result<Score>;
 }
 
-/// An engine with a real clock.
+/// An engine with a real clock. It notes the processor time of each piece of work, and how long each change of the setting took.
 struct LivePlant<E> {
     engine: E,
     origin: Instant,
     end: Option<Nanos>,
+    service: BTreeMap<usize, Nanos>,
+    setting: Option<Setting>,
+    switches: Vec<Nanos>,
+}
+
+/// Processor time of this thread so far.
+pub(crate) fn processor_time() -> Nanos {
+    let time = clock_gettime(ClockId::ThreadCPUTime);
+    Nanos(time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64)
 }
 
 impl<E: Engine> Plant for LivePlant<E> {
@@ -42,11 +54,21 @@ impl<E: Engine> Plant for LivePlant<E> {
     }
 
     fn apply(&mut self, setting: &Setting) -> Result<()> {
-        self.engine.apply(setting)
+        let start = self.now();
+        self.engine.apply(setting)?;
+        let took = self.now() - start;
+        if self.setting.as_ref().is_some_and(|before| before != setting) {
+            self.switches.push(took);
+        }
+        self.setting = Some(setting.clone());
+        Ok(())
     }
 
     fn run(&mut self, job: Job) -> Result<Outcome> {
+        let start = processor_time();
         let score = self.engine.run(job)?;
+        let (Job::Request(number) | Job::Step(number)) = job;
+        self.service.insert(number, processor_time() - start);
         Ok(Outcome { right: score.right, of: score.of })
     }
 
@@ -93,13 +115,24 @@ impl<F: FnMut(usize) -> Batch> Engine for Learner<'_, F> {
     }
 }
 
-/// What was done to the machine during a live run.
+/// What was done to the machine during a live run, and where the time went.
 #[derive(Clone, Debug)]
 pub struct Replay {
     /// How the share was applied.
     pub mechanism: String,
     /// By how much the latest change came too late.
     pub worst_lateness: Duration,
+    /// Processor time of the pieces of work of this thread, by number.
+    service: BTreeMap<usize, Nanos>,
+    /// Time of each change of the rung.
+    pub switches: Vec<Nanos>,
+}
+
+impl Replay {
+    /// Processor time of each of so many pieces of work; zero for those that never ran.
+    pub fn service(&self, pieces: usize) -> Vec<Nanos> {
+        (0..pieces).map(|number| self.service.get(&number).copied().unwrap_or_default()).collect()
+    }
 }
 
 /// The changes of a trace until `length`, as spans from its start.
@@ -128,15 +161,18 @@ fn under_trace<E: Engine, T>(
     log::info!("{mechanism}");
     let origin = Instant::now();
     let player = Player::start(throttle, changes(trace, length), origin)?;
-    let mut plant = LivePlant { engine, origin, end: trace.stops_at() };
+    let (service, switches) = (BTreeMap::new(), Vec::new());
+    let mut plant = LivePlant { engine, origin, end: trace.stops_at(), service, setting: None, switches };
+    let hog = scenario.bandwidth_trace()?.map(|free| Hog::start(changes(&free, length), origin)).transpose()?;
     let made = drive(&mut plant);
+    drop(hog);
     let played = player.stop()?;
     let worst_lateness = played.worst_lateness();
     if let Some(failure) = &played.failure {
         log::warn!("the CPU share could not be applied throughout: {failure}");
     }
     drop(played);
-    Ok((made?, Replay { mechanism, worst_lateness }))
+    Ok((made?, Replay { mechanism, worst_lateness, service: plant.service, switches: plant.switches }))
 }
 
 /// Serves the scenario's requests live, on this thread; the share is applied to it.
@@ -161,10 +197,11 @@ pub fn serve_live(
     let length = scenario.duration() + scenario.duration();
     let server = Server { executor, batches };
     let (name, policy) = policy;
+    let mut policy = Changing::new(policy, scenario.changes(ladder));
     let (records, replay) = under_trace(server, scenario, trace, length, &[Tid::current()], |plant| {
-        serve(plant, &requests, ladder, policy)
+        serve(plant, &requests, ladder, &mut policy)
     })?;
-    Ok((Run::of(name, PlantName::Live, requests.len(), &records, ladder), replay))
+    Ok((Run::of(name, PlantName::Live, requests.len(), records, ladder), replay))
 }
 
 /// Makes the scenario's training steps live; the share is applied to `workers`.
@@ -184,8 +221,9 @@ pub fn train_live(
     let deadline = training.deadline(ladder.rungs()[0].service.median());
     let learner = Learner { trainer, batch, setting: ladder.rungs()[0].setting.clone() };
     let (name, policy) = policy;
+    let mut policy = Changing::new(policy, scenario.changes(ladder));
     let (records, replay) = under_trace(learner, scenario, trace, deadline, workers, |plant| {
-        train(plant, training.steps, deadline, ladder, policy)
+        train(plant, training.steps, deadline, ladder, &mut policy)
     })?;
-    Ok((TrainingRun::of(name, PlantName::Live, training.steps, deadline, &records, ladder), replay))
+    Ok((TrainingRun::of(name, PlantName::Live, training.steps, deadline, records, ladder), replay))
 }

@@ -32,10 +32,14 @@ fn main() -> ExitCode {
     }
 }
 
-/// Requests are served on this thread alone, so that the share of this thread is the share of the work; training uses every core, this thread
-/// being one of those that compute.
+/// Requests are served on this thread alone, so that the share of this thread is the share of the work; training and sweeps use every core, this
+/// thread being one of those that compute.
 fn run(command: &Command) -> anyhow::Result<End> {
-    let threads = if matches!(command, Command::Train(_)) { machine::cpus() } else { 1 };
+    let threads = match command {
+        Command::Train(_) => machine::cpus(),
+        Command::Sweep(options) => options.threads.unwrap_or_else(machine::cpus).max(1),
+        _ => 1,
+    };
     rayon::ThreadPoolBuilder::new().num_threads(threads).use_current_thread().build_global()?;
     match command {
         Command::Demo(options) => commands::demo::run(options),
@@ -44,6 +48,10 @@ fn run(command: &Command) -> anyhow::Result<End> {
         Command::Ladder(options) => commands::ladder::run(options),
         Command::Serve(options) => commands::serve::run(options),
         Command::Simulate(options) => commands::simulate::run(options),
+        Command::Sweep(options) => commands::sweep::run(options),
+        Command::Calibrate(options) => commands::calibrate::run(options),
+        Command::Fidelity(options) => commands::fidelity::run(options),
+        Command::Scenario(command) => commands::scenario::run(command),
         Command::Analyze(options) => commands::analyze::run(options),
         Command::Bench(options) => commands::bench::run(&options.what),
     }

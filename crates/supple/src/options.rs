@@ -1,6 +1,8 @@
 //! The command line.
 use clap::{Args, Parser, Subcommand};
+use std::ops::Range;
 use std::path::PathBuf;
+use supple_sim::sweep::Shard;
 
 /// Deep learning that fits the moment: one set of weights at any degree of sparsity.
 #[derive(Debug, Parser)]
@@ -32,6 +34,15 @@ pub enum Command {
     Serve(Serve),
     /// Serves a scenario's requests in virtual time.
     Simulate(Simulate),
+    /// Simulates scenarios by policies by seeds on all cores, and compares the policies.
+    Sweep(Sweep),
+    /// Runs a micro-suite live and stores the timing model that fits it, for faithful simulation.
+    Calibrate(Calibrate),
+    /// Runs a scenario live and simulated, and reports signed errors component by component.
+    Fidelity(Fidelity),
+    /// Checks, lists and shows scenarios, and prints their JSON schema.
+    #[command(subcommand)]
+    Scenario(ScenarioCommand),
     /// Shows which parts of a model can be made sparse, and why.
     Analyze(Analyze),
     /// Measures Supple itself.
@@ -66,7 +77,7 @@ pub struct Source {
 /// A scenario and where its report goes.
 #[derive(Debug, Args)]
 pub struct Play {
-    /// A scenario: a TOML file, or the name of a built-in one (demo, co-tenant, night, training).
+    /// A scenario: a TOML file, or the name of a built-in one (see `supple scenario list`).
     #[arg(long)]
     pub scenario: String,
     /// The folder that the scenario's trace files are looked up in.
@@ -78,6 +89,9 @@ pub struct Play {
     /// The folder that report.html and report.json go to.
     #[arg(long)]
     pub report: Option<PathBuf>,
+    /// The file that a trace for ui.perfetto.dev and chrome://tracing goes to.
+    #[arg(long)]
+    pub perfetto: Option<PathBuf>,
     /// Another seed than the scenario's.
     #[arg(long)]
     pub seed: Option<u64>,
@@ -204,15 +218,162 @@ pub struct Serve {
 /// Options of `simulate`.
 #[derive(Debug, Args)]
 pub struct Simulate {
-    /// The ladder that service times and quality come from.
+    /// The ladder that service times and quality come from: a file, or `reference` for the one that Supple ships.
     #[arg(long, default_value = "ladder.json")]
     pub ladder: PathBuf,
+    /// Ask hindsight too, and report each policy's regret.
+    #[arg(long)]
+    pub regret: bool,
     /// Scenario and report.
     #[command(flatten)]
     pub play: Play,
     /// Print JSON instead of tables.
     #[arg(long)]
     pub json: bool,
+}
+
+/// Options of `calibrate`.
+#[derive(Debug, Args)]
+pub struct Calibrate {
+    /// Model and data.
+    #[command(flatten)]
+    pub source: Source,
+    /// The ladder, measured of this model on this machine.
+    #[arg(long, default_value = "ladder.json")]
+    pub ladder: PathBuf,
+    /// Period of the quota that is tried, in milliseconds.
+    #[arg(long, default_value_t = 20.0, value_parser = period)]
+    pub period_ms: f64,
+    /// Where the calibration goes.
+    #[arg(long, default_value = "calibration.json")]
+    pub out: PathBuf,
+    /// What every command takes.
+    #[command(flatten)]
+    pub common: Common,
+}
+
+fn period(text: &str) -> Result<f64, String> {
+    let number = text.parse().ok().filter(|number| (1.0..=1000.0).contains(number));
+    number.ok_or_else(|| "expected a number from 1 to 1000".to_owned())
+}
+
+/// Options of `fidelity`.
+#[derive(Debug, Args)]
+pub struct Fidelity {
+    /// Model and data.
+    #[command(flatten)]
+    pub source: Source,
+    /// The ladder, measured of this model on this machine.
+    #[arg(long, default_value = "ladder.json")]
+    pub ladder: PathBuf,
+    /// What `supple calibrate` stored; without it, the machine is calibrated first.
+    #[arg(long)]
+    pub calibration: Option<PathBuf>,
+    /// Length of the scenario in seconds, instead of its own.
+    #[arg(long)]
+    pub duration: Option<f64>,
+    /// Scenario and policies.
+    #[command(flatten)]
+    pub play: Play,
+    /// What every command takes.
+    #[command(flatten)]
+    pub common: Common,
+}
+
+/// Options of `sweep`.
+#[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true)]
+pub struct Sweep {
+    /// What else to do with sweeps.
+    #[command(subcommand)]
+    pub command: Option<SweepCommand>,
+    /// Scenarios: TOML files, or names of built-in ones; without it, all built-in ones that need no trace file.
+    #[arg(long, num_args = 1.., value_delimiter = ',')]
+    pub scenarios: Vec<String>,
+    /// Policies; the first is what the others are compared with. Without it: hold and kalman.
+    #[arg(long, num_args = 1.., value_delimiter = ',')]
+    pub policies: Vec<String>,
+    /// Seeds: first..end, without the end.
+    #[arg(long, default_value = "0..20", value_parser = seeds)]
+    pub seeds: Range<u64>,
+    /// The ladder that service times and quality come from: a file, or `reference` for the one that Supple ships.
+    #[arg(long, default_value = "reference")]
+    pub ladder: PathBuf,
+    /// The folder that trace files are looked up in.
+    #[arg(long)]
+    pub traces: Option<PathBuf>,
+    /// Length of every scenario in seconds, instead of its own.
+    #[arg(long)]
+    pub duration: Option<f64>,
+    /// Ask hindsight too, and report each policy's regret.
+    #[arg(long)]
+    pub regret: bool,
+    /// Write down every request too, in a table for each chunk.
+    #[arg(long)]
+    pub events: bool,
+    /// Only one of n equal parts of the work, such as 1/4; `supple sweep merge` puts them together.
+    #[arg(long)]
+    pub shard: Option<Shard>,
+    /// The folder of the results. A sweep that was stopped goes on where it was.
+    #[arg(long, default_value = "sweep")]
+    pub out: PathBuf,
+    /// Threads; without it, one a processor.
+    #[arg(long)]
+    pub threads: Option<usize>,
+    /// Print JSON instead of tables.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// What else `sweep` does.
+#[derive(Debug, Subcommand)]
+pub enum SweepCommand {
+    /// Puts the parts of a sweep together and compares.
+    Merge {
+        /// The folders of the parts.
+        #[arg(required = true)]
+        parts: Vec<PathBuf>,
+        /// The folder of the whole.
+        #[arg(long, default_value = "sweep")]
+        out: PathBuf,
+        /// Print JSON instead of tables.
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+fn seeds(text: &str) -> Result<Range<u64>, String> {
+    let numbers = text.split_once("..").and_then(|(from, to)| Some(from.parse().ok()?..to.parse().ok()?));
+    numbers
+        .filter(|range: &Range<u64>| !range.is_empty())
+        .ok_or_else(|| "expected first..end, such as 0..100".to_owned())
+}
+
+/// What `scenario` does.
+#[derive(Debug, Subcommand)]
+pub enum ScenarioCommand {
+    /// Reads scenarios whole and says by line and column what is wrong.
+    Check {
+        /// TOML files, or names of built-in scenarios.
+        #[arg(required = true)]
+        scenarios: Vec<String>,
+        /// The folder that trace files are looked up in; without it, trace files are not read.
+        #[arg(long)]
+        traces: Option<PathBuf>,
+    },
+    /// Prints the JSON schema of a scenario, for editors.
+    Schema,
+    /// The built-in scenarios and what each shows.
+    List {
+        /// Print a line of JSON for each.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Prints a built-in scenario, to be changed.
+    Show {
+        /// Its name.
+        name: String,
+    },
 }
 
 /// Options of `analyze`.

@@ -89,7 +89,7 @@ fn what_does_not_exist_is_named() {
     refused(
         at,
         &["simulate", "--scenario", "demo", "--ladder", ladder, "--policy", "oracle"],
-        &["oracle", "hold, kalman"],
+        &["oracle", "hold, kalman, slack"],
     );
     refused(at, &["train", "--model", "cnn", "--data", "nowhere"], &["nowhere", "train-images"]);
     refused(at, &["train", "--steps", "0"], &["--steps 0", "at least 1"]);
@@ -172,4 +172,70 @@ fn bench_switch_prints_the_three_figures() {
     let figures: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
     assert!(figures["switch_ns"].is_number() && figures["decision_ns"].is_number());
     assert_eq!(figures["allocations"], 0);
+}
+
+#[test]
+fn scenarios_are_checked_listed_and_described() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = folder.path();
+    std::fs::write(at.join("good.toml"), "name = \"g\"\nduration_s = 1.0\n[trace]\nsteps = [[0.0, 1.0]]\n").unwrap();
+    std::fs::write(at.join("bad.toml"), "name = \"b\"\nduration_s = 1.0\n[trace]\nsteps = [[0.0, 1.5]]\n").unwrap();
+    let output = supple(at, &["scenario", "check", "good.toml", "demo"]);
+    assert_eq!((output.status.code(), text(&output.stdout)), (Some(0), "good.toml: good\ndemo: good\n".to_owned()));
+    let output = supple(at, &["scenario", "check", "bad.toml", "good.toml"]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(
+        text(&output.stderr).contains("bad.toml: line 4, column 16: trace.steps[0][1] = 1.5"),
+        "{}",
+        text(&output.stderr)
+    );
+    let schema: serde_json::Value = serde_json::from_slice(&supple(at, &["scenario", "schema"]).stdout).unwrap();
+    assert_eq!(schema["title"], "Scenario");
+    let list = text(&supple(at, &["scenario", "list", "--json"]).stdout);
+    assert!(list.lines().count() >= 12 && list.contains("\"co-tenant\""));
+    let shown = text(&supple(at, &["scenario", "show", "demo"]).stdout);
+    assert!(shown.contains("name = \"demo\""));
+    refused(at, &["scenario", "show", "nothing"], &["nothing", "co-tenant"]);
+}
+
+#[test]
+fn a_sweep_of_parts_is_the_sweep() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = folder.path();
+    let sweep = |more: &[&str]| {
+        let basis = ["sweep", "--scenarios", "demo", "night", "--seeds", "0..6", "--duration", "2", "--regret"];
+        let output = supple(at, &[&basis[..], more].concat());
+        assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+        output.stdout
+    };
+    let whole = sweep(&["--out", "whole", "--json"]);
+    let comparison: serde_json::Value = serde_json::from_slice(&whole).unwrap();
+    assert_eq!(comparison["summaries"].as_array().unwrap().len(), 4);
+    sweep(&["--out", "a", "--shard", "1/2", "--threads", "1"]);
+    sweep(&["--out", "b", "--shard", "2/2", "--threads", "2"]);
+    refused(at, &["sweep", "merge", "a", "--out", "half"], &["half", "chunks"]);
+    let merged = supple(at, &["sweep", "merge", "a", "b", "--out", "merged", "--json"]);
+    assert_eq!(merged.stdout, whole);
+    for file in ["runs.parquet", "comparison.json", "report.html"] {
+        assert!(
+            std::fs::read(at.join("whole").join(file)).unwrap() == std::fs::read(at.join("merged").join(file)).unwrap()
+        );
+    }
+    refused(at, &["sweep", "--scenarios", "demo", "--seeds", "0..7", "--out", "whole"], &["another sweep"]);
+}
+
+#[test]
+fn a_trace_file_is_written_for_a_run() {
+    let folder = tempfile::tempdir().unwrap();
+    let run =
+        ["simulate", "--scenario", "demo", "--ladder", "reference", "--regret", "--perfetto", "trace.json", "--json"];
+    let output = supple(folder.path(), &run);
+    assert!(matches!(output.status.code(), Some(0 | 1)), "{}", text(&output.stderr));
+    let bytes = std::fs::read(folder.path().join("trace.json")).unwrap();
+    let trace: serde_json::Value = serde_json::from_slice(&bytes).unwrap();
+    assert!(trace["traceEvents"].as_array().unwrap().len() > 100);
+    let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let runs = report["runs"].as_array().unwrap();
+    assert!(runs.iter().all(|run| run["regret"].as_f64().unwrap() >= 0.0));
+    assert_eq!(runs.last().unwrap()["policy"], "oracle");
 }

@@ -6,7 +6,8 @@ use crate::stop;
 use anyhow::{Context, Result, bail};
 use supple_executor::{Batch, Executor, measure};
 use supple_graph::Setting;
-use supple_sim::{Report, Run, Scenario, Trace, simulate_on};
+use supple_sim::fidelity::Observed;
+use supple_sim::{Report, Run, Scenario, Stage, Trace};
 use supple_strategy::{Ladder, Spread};
 
 /// Serves a scenario live, once a policy, and simulates the same where asked.
@@ -34,11 +35,12 @@ pub fn run(options: &Serve) -> Result<End> {
     Ok(if stop::asked() { End::Interrupted } else { demand_kept(&report, &scenario) })
 }
 
-/// A live run with the service times that the machine had around it.
+/// A live run with where its time went, and the service times that the machine had around it.
 #[derive(Clone, Debug)]
 pub(crate) struct Live {
-    run: Run,
-    machine: Ladder,
+    pub run: Run,
+    pub observed: Observed,
+    pub machine: Ladder,
 }
 
 fn live_only(scenario: &Scenario, live: Vec<Live>) -> Report {
@@ -48,9 +50,10 @@ fn live_only(scenario: &Scenario, live: Vec<Live>) -> Report {
 /// The live runs, and each simulated with the service times that were measured just before and after it.
 pub(crate) fn side_by_side(scenario: &Scenario, trace: &Trace, ladder: &Ladder, live: Vec<Live>) -> Result<Report> {
     let mut simulated = Vec::with_capacity(live.len());
-    for Live { run, machine } in &live {
+    for Live { run, machine, .. } in &live {
         let mut policy = policy(&run.policy, scenario, ladder)?;
-        simulated.push(simulate_on(scenario, ladder, machine, trace, policy.as_mut(), &run.policy)?);
+        let stage = Stage::new(scenario, ladder, trace)?.on(machine);
+        simulated.push(stage.serve(policy.as_mut(), &run.policy)?);
     }
     Ok(Report::new(scenario, live.into_iter().map(|live| live.run).chain(simulated).collect()))
 }
@@ -86,7 +89,8 @@ pub(crate) fn runs(
         let lateness = 1e3 * replay.worst_lateness.as_secs_f64();
         eprintln!("  {}; latest change {lateness:.1} ms late", replay.mechanism);
         let spreads = services.into_iter().map(Spread::of).collect::<Result<_, _>>()?;
-        runs.push(Live { run, machine: ladder.with_services(spreads)? });
+        let observed = Observed::of_serving(&run, replay.service(run.records.len()), replay.switches);
+        runs.push(Live { run, observed, machine: ladder.with_services(spreads)? });
         if stop::asked() {
             break;
         }

@@ -2,7 +2,7 @@
 use super::{End, demand_kept, policy, read_ladder};
 use crate::options::Simulate;
 use anyhow::Result;
-use supple_sim::{Report, Run, Scenario, Trace, simulate, simulate_training};
+use supple_sim::{Report, Run, Scenario, Trace, hindsight, simulate, simulate_training};
 use supple_strategy::Ladder;
 
 /// Simulates a scenario once a policy.
@@ -21,7 +21,11 @@ pub fn run(options: &Simulate) -> Result<End> {
         }
         Report::new(&scenario, Vec::new()).with_training(runs)
     } else {
-        Report::new(&scenario, runs(&scenario, &trace, &ladder, &names)?)
+        let mut runs = runs(&scenario, &trace, &ladder, &names)?;
+        if options.regret {
+            runs.push(hindsight(&scenario, &ladder, &trace)?);
+        }
+        Report::new(&scenario, runs)
     };
     print(&report, options.json)?;
     options.play.write(&report, &trace)?;

@@ -1,21 +1,26 @@
 //! `supple train --scenario`: training by a deadline under a moving CPU share.
-use super::{End, names_or_compared, policy, read_scenario, simulate};
+use super::fidelity::BothSides;
+use super::{End, names_or_compared, policy, read_json, read_scenario, simulate};
 use crate::live::train_live;
 use crate::machine::Tid;
 use crate::model::Model;
-use crate::options::Train;
+use crate::options::{Fidelity, Train};
 use crate::training::Batches;
 use crate::{samples, stop};
 use anyhow::{Context, Result};
 use supple_executor::{AdamConfig, Backend, Batch, Executor, Trainer, measure};
 use supple_graph::{Density, Setting};
-use supple_models::Data;
-use supple_sim::Report;
+use supple_models::{Data, ModelName};
+use supple_sim::fidelity::Observed;
+use supple_sim::{Calibration, Report, Scenario, Stage, Timing, Trace};
 use supple_strategy::ladder::pareto;
 use supple_strategy::{Amounts, Ladder, Rung, Spread};
 
 /// Densities that a step may run at, in thousandths.
 const DENSITIES: [u16; 6] = [1000, 750, 500, 375, 250, 125];
+
+/// Seed of weights and order where none can be given.
+const SEED: u64 = 1;
 
 /// Steps measured at each density.
 const ROUNDS: usize = 3;
@@ -73,7 +78,44 @@ pub fn run(options: &Train) -> Result<End> {
     })
 }
 
-fn deadline(scenario: &supple_sim::Scenario, ladder: &Ladder) -> f64 {
+/// Each policy's training run live and simulated, on one thread, from fresh weights; the steps are timed before and after each live run.
+pub(crate) fn observed(options: &Fidelity, scenario: &Scenario, trace: &Trace, names: &[String]) -> Result<BothSides> {
+    let wanted = scenario.training.as_ref().context("training: expected a table [training]")?;
+    let model: ModelName = options.source.model.parse()?;
+    let data = supple_models::load(model, options.source.data.as_deref(), SEED)?;
+    let model = Model::fresh(model, &data, SEED)?;
+    let backend = options.common.backend()?;
+    let fresh = || Trainer::new(model.elastic().clone(), model.weights(), AdamConfig::default(), backend);
+    let stamp = model.stamp(backend, 1, wanted.batch as usize, &data.name);
+    let mut batches = Batches::new(&data.train, SEED, wanted.batch as usize);
+    let input = batches.of_step(0);
+    let ladder = step_ladder(fresh()?, &input, stamp)?;
+    let timing = options.calibration.as_deref().map(read_json::<Calibration>).transpose()?;
+    let timing = timing.map(|found| found.timing).unwrap_or_default();
+    let settings: Vec<Setting> = ladder.rungs().iter().map(|rung| rung.setting.clone()).collect();
+    let (mut live, mut simulated) = (Vec::new(), Vec::new());
+    for name in names {
+        let mut services = measure::step_times(&mut fresh()?, &settings, &input, ROUNDS)?;
+        let (mut guide, mut trainer) = (policy(name, scenario, &ladder)?, fresh()?);
+        eprintln!("live {name}: {} steps by {:.1} s", wanted.steps, deadline(scenario, &ladder));
+        let next = |step| batches.of_step(step);
+        let (run, replay) =
+            train_live(&mut trainer, &ladder, next, scenario, trace, &[Tid::current()], (name, guide.as_mut()))?;
+        live.push(Observed::of_training(&run, replay.service(run.records.len()), replay.switches));
+        let after = measure::step_times(&mut fresh()?, &settings, &input, ROUNDS)?;
+        services.iter_mut().zip(after).for_each(|(times, after)| times.extend(after));
+        let machine = ladder.with_services(services.into_iter().map(Spread::of).collect::<Result<_, _>>()?)?;
+        let timing = Timing { bandwidth: Vec::new(), ..timing.clone() };
+        let stage = Stage::new(scenario, &ladder, trace)?.on(&machine).timed(&timing);
+        simulated.push(stage.observe_training(policy(name, scenario, &ladder)?.as_mut(), name)?.1);
+        if stop::asked() {
+            break;
+        }
+    }
+    Ok((live, simulated))
+}
+
+fn deadline(scenario: &Scenario, ladder: &Ladder) -> f64 {
     scenario.training.as_ref().map_or(0.0, |t| t.deadline(ladder.rungs()[0].service.median()).seconds())
 }
 

@@ -1,0 +1,188 @@
+//! A micro-suite on the live executor, and the timing model that fits it, component by component.
+use crate::hog::Hog;
+use crate::live::processor_time;
+use crate::machine::Tid;
+use crate::throttle::Throttle;
+use anyhow::{Context, Result};
+use std::time::{Duration, Instant};
+use supple_executor::{Batch, Executor, measure};
+use supple_graph::Setting;
+use supple_sim::mechanism::{Mechanism, Processor};
+use supple_sim::timing::Fit;
+use supple_sim::{Calibration, Timing, Trace};
+use supple_strategy::{Ladder, Nanos, Spread, Stamp};
+
+/// Runs of each rung in a look at its service times.
+const ROUNDS: usize = 40;
+/// Shares that quotas are tried at.
+const SHARES: [f64; 3] = [0.2, 0.5, 0.8];
+/// How long each quota is tried.
+const TRIAL: Duration = Duration::from_millis(1500);
+/// Ticks that kernels are built with, in milliseconds (`CONFIG_HZ` of 1000, 250 and 100), and an exact quota.
+const TICKS: [f64; 4] = [0.0, 1.0, 4.0, 10.0];
+/// Waits, and how long each is.
+const WAITS: (usize, Duration) = (200, Duration::from_millis(3));
+/// Changes of the rung.
+const SWITCHES: u32 = 2000;
+
+/// Pieces of work under a quota, one after another or with pauses between them.
+struct Trial {
+    share: f64,
+    /// When each began, was due to begin, and what it took of the processor.
+    work: Vec<Piece>,
+}
+
+#[derive(Clone, Copy)]
+struct Piece {
+    due: Nanos,
+    ended: Nanos,
+    service: Nanos,
+}
+
+/// Measures the components on this thread and fits the timing model.
+///
+/// # Errors
+/// When a rung cannot be run or the share cannot be applied.
+pub fn calibrate(
+    executor: &mut Executor,
+    ladder: &Ladder,
+    batches: &[Batch],
+    stamp: Stamp,
+    period: Duration,
+) -> Result<Calibration> {
+    let input = batches.first().context("held-out data: expected at least one row")?;
+    let settings: Vec<Setting> = ladder.rungs().iter().map(|rung| rung.setting.clone()).collect();
+    settings.iter().try_for_each(|setting| executor.prepare(setting))?;
+    let quality = qualities(executor, &settings, batches)?;
+    let calm = measure::service_times(executor, &settings, &input.input, ROUNDS)?;
+    let bandwidth = bandwidth(executor, &settings, input, &calm)?;
+    let switch_s = switch(executor, &settings)?;
+    let trials = trials(executor, &settings, input, period)?;
+    let mut fits: Vec<Fit> = TICKS.iter().map(|&tick| fit(&trials, period, tick)).collect();
+    let best = (0..fits.len()).min_by(|&a, &b| fits[a].error.total_cmp(&fits[b].error)).unwrap_or(0);
+    let throttled = throttled(&trials, &calm);
+    fits.push(Fit { model: "throttled: part of processor time added".to_owned(), error: throttled });
+    let timing =
+        Timing { tick_ms: TICKS[best], wake: Some(wake()?), switch_s, throttled: throttled.max(0.0), bandwidth };
+    let service = calm.into_iter().map(Spread::of).collect::<Result<_, _>>()?;
+    Ok(Calibration { stamp, service, quality, timing, fits })
+}
+
+fn qualities(executor: &mut Executor, settings: &[Setting], batches: &[Batch]) -> Result<Vec<f64>> {
+    let mut quality = Vec::with_capacity(settings.len());
+    for setting in settings {
+        executor.apply(setting)?;
+        quality.push(measure::score(executor, batches)?.accuracy());
+    }
+    Ok(quality)
+}
+
+/// How many times longer, less one, each rung takes beside a neighbour that copies through memory all the time.
+fn bandwidth(executor: &mut Executor, settings: &[Setting], input: &Batch, calm: &[Vec<f64>]) -> Result<Vec<f64>> {
+    let hog = Hog::start(vec![(Duration::ZERO, 0.0)], Instant::now())?;
+    let beside = measure::service_times(executor, settings, &input.input, ROUNDS / 2);
+    drop(hog);
+    Ok(beside?.iter().zip(calm).map(|(beside, calm)| (mean(beside) / mean(calm) - 1.0).max(0.0)).collect())
+}
+
+/// Mean time of a change of the rung, in seconds.
+fn switch(executor: &mut Executor, settings: &[Setting]) -> Result<f64> {
+    let start = Instant::now();
+    for turn in 0..SWITCHES as usize {
+        executor.apply(&settings[turn % settings.len()])?;
+    }
+    Ok(start.elapsed().as_secs_f64() / f64::from(SWITCHES))
+}
+
+/// By how much waits end too late.
+fn wake() -> Result<Spread> {
+    let (count, span) = WAITS;
+    let late = (0..count).map(|_| {
+        let start = Instant::now();
+        std::thread::sleep(span);
+        (start.elapsed() - span).as_secs_f64()
+    });
+    Ok(Spread::of(late.collect())?)
+}
+
+/// The dense and the cheapest rung under quotas, without pauses and at half of what the share can do.
+fn trials(executor: &mut Executor, settings: &[Setting], input: &Batch, period: Duration) -> Result<Vec<Trial>> {
+    let mut trials = Vec::new();
+    for share in SHARES {
+        for setting in [&settings[0], &settings[settings.len() - 1]] {
+            executor.apply(setting)?;
+            executor.run(&input.input)?;
+            let start = processor_time();
+            executor.run(&input.input)?;
+            let service = (processor_time() - start).seconds();
+            for pace in [0.0, 2.0 * service / share] {
+                trials.push(trial(executor, input, share, Duration::from_secs_f64(pace), period)?);
+            }
+        }
+    }
+    Ok(trials)
+}
+
+fn trial(executor: &mut Executor, input: &Batch, share: f64, pace: Duration, period: Duration) -> Result<Trial> {
+    let mut throttle = Throttle::open(&[Tid::current()], period).context("applying the CPU share")?;
+    throttle.set_share(share)?;
+    let origin = Instant::now();
+    let now = || Nanos(origin.elapsed().as_nanos() as u64);
+    let mut work = Vec::new();
+    let mut next = Duration::ZERO;
+    while origin.elapsed() < TRIAL {
+        std::thread::sleep(next.saturating_sub(origin.elapsed()));
+        let due = if pace.is_zero() { now() } else { Nanos(next.as_nanos() as u64) };
+        let start = processor_time();
+        executor.run(&input.input)?;
+        work.push(Piece { due, ended: now(), service: processor_time() - start });
+        next += pace;
+    }
+    Ok(Trial { share, work })
+}
+
+/// How far a model of the quota with this tick is from the trials.
+fn fit(trials: &[Trial], period: Duration, tick_ms: f64) -> Fit {
+    let mechanism =
+        Mechanism::Quota { period: Nanos(period.as_nanos() as u64), tick: Nanos::from_seconds(tick_ms / 1e3) };
+    let errors: Vec<f64> = trials.iter().filter_map(|trial| trial.error(mechanism)).collect();
+    Fit { model: format!("quota with a tick of {tick_ms} ms"), error: mean(&errors) }
+}
+
+impl Trial {
+    /// Mean relative error of mean, median and 95th percentile of the latencies; `None` where the model cannot say.
+    fn error(&self, mechanism: Mechanism) -> Option<f64> {
+        let trace = Trace::constant(self.share).ok()?;
+        let mut processor = Processor::new(&trace, mechanism);
+        let back_to_back = self.work.first().is_some_and(|first| first.due > Nanos::ZERO) || self.work.len() < 2;
+        let mut modelled = Vec::with_capacity(self.work.len());
+        for piece in &self.work {
+            let due = if back_to_back { processor.now() } else { piece.due };
+            processor.wait(due);
+            processor.work(piece.service).ok()?;
+            modelled.push((processor.now() - due).millis());
+        }
+        let live = self.work.iter().map(|piece| (piece.ended - piece.due).millis()).collect();
+        let (live, modelled) = (figures(live), figures(modelled));
+        Some(live.iter().zip(modelled).map(|(live, model)| (model / live - 1.0).abs()).sum::<f64>() / 3.0)
+    }
+}
+
+/// Mean, median and 95th percentile.
+fn figures(mut values: Vec<f64>) -> [f64; 3] {
+    values.sort_by(f64::total_cmp);
+    let rank = |percent: usize| values.get((values.len() * percent).div_ceil(100).max(1) - 1).copied().unwrap_or(0.0);
+    [mean(&values), rank(50), rank(95)]
+}
+
+/// Part by which work takes longer, of the processor, under the quotas.
+fn throttled(trials: &[Trial], calm: &[Vec<f64>]) -> f64 {
+    let of = |trial: &Trial| mean(&trial.work.iter().map(|piece| piece.service.seconds()).collect::<Vec<_>>());
+    let expected = [mean(&calm[0]), mean(&calm[calm.len() - 1])];
+    let parts: Vec<f64> = trials.iter().enumerate().map(|(i, trial)| of(trial) / expected[i / 2 % 2] - 1.0).collect();
+    mean(&parts)
+}
+
+fn mean(values: &[f64]) -> f64 {
+    values.iter().sum::<f64>() / values.len().max(1) as f64
+}
