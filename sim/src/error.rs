@@ -42,6 +42,15 @@ pub enum ErrorKind {
         /// What was found, and what was expected.
         message: String,
     },
+    /// A cell of a Parquet file is not as it must be.
+    Cell {
+        /// Row, from 1.
+        row: u64,
+        /// Name of the column.
+        column: String,
+        /// What was found, and what was expected.
+        message: String,
+    },
     /// A file could not be read or written.
     File(std::io::Error),
     /// A plot could not be drawn.
@@ -62,6 +71,11 @@ impl Error {
     /// An error at a place of a text; lines and columns count from 1.
     pub fn text(line: u64, column: u64, message: impl Into<String>) -> Self {
         Self::of(ErrorKind::Text { line, column, message: message.into() })
+    }
+
+    /// An error at a cell of a Parquet file; rows count from 1.
+    pub fn cell(row: u64, column: impl Into<String>, message: impl Into<String>) -> Self {
+        Self::of(ErrorKind::Cell { row, column: column.into(), message: message.into() })
     }
 
     /// An error about a file as a whole.
@@ -92,6 +106,23 @@ impl Error {
         self
     }
 
+    /// The same error, whose field stands in the table `place`.
+    #[must_use]
+    pub(crate) fn below(mut self, place: &str) -> Self {
+        if let ErrorKind::Field { field, .. } = &mut self.0.kind {
+            *field = format!("{place}.{field}");
+        }
+        self
+    }
+
+    /// The same error, said of one of several traces of a file.
+    pub(crate) fn of_trace(mut self, name: &str) -> Self {
+        if let ErrorKind::Text { message, .. } | ErrorKind::Cell { message, .. } = &mut self.0.kind {
+            *message = format!("{name}: {message}");
+        }
+        self
+    }
+
     /// What went wrong.
     pub fn kind(&self) -> &ErrorKind {
         &self.0.kind
@@ -114,6 +145,7 @@ impl fmt::Display for Error {
             ErrorKind::Field { field, expected } => write!(f, "{field}: expected {expected}"),
             ErrorKind::Entry { table, cause } => write!(f, "{table}.{cause}"),
             ErrorKind::Text { line, column, message } => write!(f, "line {line}, column {column}: {message}"),
+            ErrorKind::Cell { row, column, message } => write!(f, "row {row}, column `{column}`: {message}"),
             ErrorKind::File(cause) => write!(f, "{cause}"),
             ErrorKind::Plot(cause) => write!(f, "cannot draw: {cause}"),
         }

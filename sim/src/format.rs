@@ -1,95 +1,298 @@
-//! The contract of a file format for traces, and what formats with comma-separated columns share.
+//! The contract of a file format for traces, and what comes out of a file.
+use crate::columns::Columns;
 use crate::error::Error;
-use csv::{Position, ReaderBuilder, StringRecord};
+use crate::events::Events;
+use crate::measurements::{Measurements, listed};
+use crate::quantiles::Quantiles;
+use crate::text::Sheet;
+use crate::trace::Trace;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use std::fmt;
+
+/// Something about a file that its reader should know: what was accepted, and how it was understood.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Note {
+    /// The line of a text, the row of a Parquet file, from 1; `None` for the whole file.
+    pub line: Option<u64>,
+    /// What was noticed.
+    pub text: String,
+}
+
+impl Note {
+    /// A note about the whole file.
+    pub fn new(text: impl Into<String>) -> Self {
+        Self { line: None, text: text.into() }
+    }
+
+    /// A note about a line, or about that and others.
+    pub fn at(line: u64, text: impl Into<String>) -> Self {
+        Self { line: Some(line), text: text.into() }
+    }
+}
+
+impl fmt::Display for Note {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.line {
+            Some(line) => write!(f, "line {line}: {}", self.text),
+            None => f.write_str(&self.text),
+        }
+    }
+}
+
+/// A value, and what was noticed on the way to it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Noted<T> {
+    /// The value.
+    pub value: T,
+    /// What was noticed.
+    pub notes: Vec<Note>,
+}
+
+/// A trace with its name in the file: a column, a machine, a worker.
+pub type Named<T> = (String, T);
+
+/// What a file holds.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Content {
+    /// Amounts over time: shares, loads, rates, prices. A sample holds until the next; the last as long as the one before.
+    Traces(Vec<Named<Trace>>),
+    /// Instants: arrivals with their sizes, machines that come and go, outages.
+    Events(Events),
+    /// Measured amounts: profiles, curves.
+    Measurements(Measurements),
+    /// Distributions.
+    Quantiles(Vec<Named<Quantiles>>),
+}
+
+impl Content {
+    /// What it is, in a word.
+    pub fn what(&self) -> &'static str {
+        match self {
+            Self::Traces(_) => "traces",
+            Self::Events(_) => "events",
+            Self::Measurements(_) => "measurements",
+            Self::Quantiles(_) => "quantiles",
+        }
+    }
+
+    /// The trace with this name; without a name the only one.
+    ///
+    /// # Errors
+    /// When this holds no traces, there is no such trace, or none is named and there are several; the error lists them.
+    pub fn into_trace(self, name: Option<&str>) -> Result<Trace, Error> {
+        match self {
+            Self::Traces(traces) => chosen(traces, "series", name),
+            other => Err(other.not("traces")),
+        }
+    }
+
+    /// The events.
+    ///
+    /// # Errors
+    /// When this holds something else.
+    pub fn into_events(self) -> Result<Events, Error> {
+        match self {
+            Self::Events(events) => Ok(events),
+            other => Err(other.not("events")),
+        }
+    }
+
+    /// The table.
+    ///
+    /// # Errors
+    /// When this holds something else.
+    pub fn into_measurements(self) -> Result<Measurements, Error> {
+        match self {
+            Self::Measurements(table) => Ok(table),
+            other => Err(other.not("measurements")),
+        }
+    }
+
+    /// The distribution with this name; without a name the only one.
+    ///
+    /// # Errors
+    /// When this holds no distributions, there is no such one, or none is named and there are several; the error lists them.
+    pub fn into_quantiles(self, name: Option<&str>) -> Result<Quantiles, Error> {
+        match self {
+            Self::Quantiles(all) => chosen(all, "distribution", name),
+            other => Err(other.not("quantiles")),
+        }
+    }
+
+    fn not(&self, expected: &str) -> Error {
+        Error::field("content", format!("{expected}, found {}", self.what()))
+    }
+}
+
+fn chosen<T>(mut all: Vec<Named<T>>, what: &str, name: Option<&str>) -> Result<T, Error> {
+    let index = match name {
+        Some(name) => all.iter().position(|(other, _)| other == name),
+        None => (all.len() == 1).then_some(0),
+    };
+    match index {
+        Some(index) => Ok(all.swap_remove(index).1),
+        None => Err(no_such(what, name, all.iter().map(|(name, _)| name.as_str()))),
+    }
+}
+
+pub(crate) fn no_such<'a>(what: &str, name: Option<&str>, names: impl Iterator<Item = &'a str>) -> Error {
+    let field = name.map_or_else(|| what.to_string(), |name| format!("{what} = {name:?}"));
+    Error::field(field, format!("one of {}", listed(names)))
+}
+
+/// Sizes above which a file is refused, so that no file takes all memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Bytes, uncompressed.
+    pub bytes: usize,
+    /// Rows.
+    pub rows: usize,
+    /// Columns, or traces.
+    pub columns: usize,
+    /// Cells or samples in all.
+    pub cells: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { bytes: 512 << 20, rows: 1 << 24, columns: 1 << 16, cells: 1 << 26 }
+    }
+}
+
+/// How times that repeat or go back are taken.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Times {
+    /// Refused, but in formats where their meaning is clear.
+    #[default]
+    Strict,
+    /// Samples are sorted by time; of equal times the last in the file counts.
+    Sort,
+}
+
+/// How holes in regular samples are taken. A hole is a step of more than [`HOLE`] times the usual one.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Gaps {
+    /// The file is refused.
+    #[default]
+    Refuse,
+    /// The value before the hole holds until its end.
+    Hold,
+    /// The hole is cut out: the next sample follows after the usual step.
+    Close,
+}
+
+/// A longer step than this many usual ones is a hole.
+pub const HOLE: i64 = 10;
+
+/// How a file is to be read.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ReadOptions {
+    /// Name of the format; found out from the file if not given.
+    pub format: Option<String>,
+    /// The one trace that is wanted; all if not given.
+    pub series: Option<String>,
+    /// How times that repeat or go back are taken.
+    pub times: Times,
+    /// How holes are taken.
+    pub gaps: Gaps,
+    /// Sizes above which a file is refused.
+    pub limits: Limits,
+}
+
+/// A file in memory, uncompressed.
+#[derive(Clone, Copy, Debug)]
+pub struct Source<'a> {
+    /// Its name without folders.
+    pub name: &'a str,
+    /// Its bytes.
+    pub bytes: &'a [u8],
+}
+
+impl<'a> Source<'a> {
+    /// The first line, without byte-order mark and line end; empty for what is no text.
+    pub fn first_line(&self) -> &'a str {
+        let start = &self.bytes[..self.bytes.len().min(1 << 16)];
+        let line = start.split(|byte| *byte == b'\n').next().unwrap_or_default();
+        let line = std::str::from_utf8(line).unwrap_or("");
+        line.strip_prefix('\u{feff}').unwrap_or(line).trim_end_matches('\r')
+    }
+
+    /// Whether the first line has exactly these columns.
+    pub fn has_header(&self, names: &[&str]) -> bool {
+        self.first_line().split(',').map(str::trim).eq(names.iter().copied())
+    }
+
+    /// Whether this is a Parquet file.
+    pub fn is_parquet(&self) -> bool {
+        self.bytes.starts_with(b"PAR1")
+    }
+
+    /// Whether this is a Parquet file with exactly these columns.
+    pub fn has_columns(&self, names: &[&str]) -> bool {
+        self.is_parquet()
+            && self.columns(Limits::default()).is_ok_and(|columns| columns.names().eq(names.iter().copied()))
+    }
+
+    /// The file as a table of comma-separated columns.
+    ///
+    /// # Errors
+    /// When it is not UTF-8.
+    pub fn sheet(&self, limits: Limits) -> Result<Sheet<'a>, Error> {
+        Sheet::new(self.bytes, b',', limits)
+    }
+
+    /// The file as a table whose columns `separator` separates.
+    ///
+    /// # Errors
+    /// When it is not UTF-8.
+    pub fn sheet_of(&self, separator: u8, limits: Limits) -> Result<Sheet<'a>, Error> {
+        Sheet::new(self.bytes, separator, limits)
+    }
+
+    /// The file as Parquet.
+    ///
+    /// # Errors
+    /// When it is not Parquet, or larger than the limits.
+    pub fn columns(&self, limits: Limits) -> Result<Columns, Error> {
+        Columns::open(self.bytes, limits)
+    }
+}
 
 /// A file format for traces.
-pub trait TraceFormat {
+pub trait TraceFormat: Sync {
     /// Short name, as in scenarios.
     fn name(&self) -> &'static str;
 
-    /// The samples of a file: seconds since the first sample, ascending strictly, and the raw value, finite and not negative.
+    /// What it is, in a line.
+    fn about(&self) -> &'static str;
+
+    /// Whether a file is certainly of this format, by its beginning or its name.
+    fn knows(&self, _source: &Source<'_>) -> bool {
+        false
+    }
+
+    /// What a file holds.
     ///
     /// # Errors
     /// At the first place that is not as the format wants it, naming line and column.
-    fn read(&self, text: &str) -> Result<Vec<(f64, f64)>, Error>;
+    fn read(&self, source: &Source<'_>, options: &ReadOptions) -> Result<Noted<Content>, Error>;
 }
 
 /// A named function of the right shape is a format.
-impl<F: Fn(&str) -> Result<Vec<(f64, f64)>, Error>> TraceFormat for (&'static str, F) {
+impl<F> TraceFormat for (&'static str, F)
+where
+    F: Fn(&Source<'_>, &ReadOptions) -> Result<Noted<Content>, Error> + Sync,
+{
     fn name(&self) -> &'static str {
         self.0
     }
-    fn read(&self, text: &str) -> Result<Vec<(f64, f64)>, Error> {
-        self.1(text)
+    fn about(&self) -> &'static str {
+        "an app's own"
     }
-}
-
-/// What is wrong in a line: the column, from 1, and what was expected.
-type Wrong = (usize, String);
-
-/// Two comma-separated columns under a header line: times and numbers.
-pub struct Columns<F> {
-    /// Names of the two columns.
-    pub header: [&'static str; 2],
-    /// How errors describe a time.
-    pub time: &'static str,
-    /// Understands a time, in seconds from any origin.
-    pub seconds: F,
-}
-
-impl<F: Fn(&str) -> Option<f64>> Columns<F> {
-    /// Reads a file, with times relative to the first. Accepts a byte-order mark and either line end.
-    ///
-    /// # Errors
-    /// On another header, a missing or surplus field, a time that `seconds` does not know or that does not come after the one
-    /// before, and a value that is not a finite number from zero up.
-    pub fn read(&self, text: &str) -> Result<Vec<(f64, f64)>, Error> {
-        let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-        let mut reader = ReaderBuilder::new().flexible(true).trim(csv::Trim::All).from_reader(text.as_bytes());
-        let at =
-            |position: Option<&Position>, (column, message)| Error::text(line(text, position), column as u64, message);
-        let broken = |error: csv::Error| at(error.position(), (1, error.to_string()));
-        self.check_header(reader.headers().map_err(broken)?)
-            .map_err(|wrong| Error::text(1, wrong.0 as u64, wrong.1))?;
-        let mut samples: Vec<(f64, f64)> = Vec::new();
-        for record in reader.records() {
-            let record = record.map_err(broken)?;
-            let after = samples.last().map_or(f64::NEG_INFINITY, |sample| sample.0);
-            samples.push(self.sample(&record, after).map_err(|wrong| at(record.position(), wrong))?);
-        }
-        let first = samples.first().ok_or_else(|| Error::text(2, 1, "expected at least one sample, found none"))?.0;
-        Ok(samples.into_iter().map(|(when, value)| (when - first, value)).collect())
+    fn read(&self, source: &Source<'_>, options: &ReadOptions) -> Result<Noted<Content>, Error> {
+        self.1(source, options)
     }
-
-    fn check_header(&self, found: &StringRecord) -> Result<(), Wrong> {
-        match self.header.iter().enumerate().find(|&(i, name)| found.get(i) != Some(name)) {
-            Some((i, name)) => {
-                Err((i + 1, format!("expected the column `{name}`, found `{}`", found.get(i).unwrap_or(""))))
-            }
-            None => Ok(()),
-        }
-    }
-
-    fn sample(&self, record: &StringRecord, after: f64) -> Result<(f64, f64), Wrong> {
-        if record.len() > 2 {
-            return Err((3, format!("expected 2 columns, found {}", record.len())));
-        }
-        let when = (self.seconds)(&record[0]).filter(|s| s.is_finite() && *s > after);
-        let time = || self.wrong(0, &record[0], &format!("{}, later than on the line before", self.time));
-        let when = when.ok_or_else(time)?;
-        let value = record.get(1).ok_or_else(|| self.wrong(1, "", "a value (the line is cut short)"))?;
-        let number = value.parse::<f64>().ok().filter(|v| v.is_finite() && *v >= 0.0);
-        number.map(|number| (when, number)).ok_or_else(|| self.wrong(1, value, "a finite number, not below 0"))
-    }
-
-    fn wrong(&self, field: usize, found: &str, expected: &str) -> Wrong {
-        (field + 1, format!("`{}` is `{found}`, expected {expected}", self.header[field]))
-    }
-}
-
-/// The line, from 1, of the first character at or after a position that ends no line.
-fn line(text: &str, position: Option<&Position>) -> u64 {
-    let start = position.map_or(0, |position| position.byte() as usize).min(text.len());
-    let ends = text.as_bytes()[start..].iter().take_while(|byte| b"\r\n".contains(byte)).count();
-    text.as_bytes()[..start + ends].iter().filter(|byte| **byte == b'\n').count() as u64 + 1
 }

@@ -15,6 +15,14 @@ pub fn stream(seed: u64, entity: &str, purpose: &str) -> ChaCha8Rng {
     ChaCha8Rng::from_seed(key)
 }
 
+/// A 64-bit number whose bits all depend on all bits of `word`: one step of SplitMix64 (Steele, Lea, Flood 2014).
+pub(crate) fn mixed(word: u64) -> u64 {
+    let word = word.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    let word = (word ^ (word >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    let word = (word ^ (word >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    word ^ (word >> 31)
+}
+
 /// The 64-bit FNV-1a hash of a text (Fowler, Noll, Vo).
 pub(crate) fn fnv1a(text: &str) -> u64 {
     text.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3))
@@ -30,6 +38,11 @@ mod tests {
         assert_eq!(fnv1a(""), 0xcbf2_9ce4_8422_2325);
         assert_eq!(fnv1a("a"), 0xaf63_dc4c_8601_ec8c);
         assert_eq!(fnv1a("foobar"), 0x8594_4171_f739_67e8);
+    }
+
+    #[test]
+    fn mixing_is_the_published_one() {
+        assert_eq!(mixed(0), 0xe220_a839_7b1d_cdaf);
     }
 
     #[test]

@@ -1,11 +1,13 @@
 //! Trace, load, demand, policy and seed of a run, in TOML.
 use crate::arrivals::arrivals;
 use crate::error::Error;
+use crate::format::Noted;
 use crate::mechanism::Mechanism;
 use crate::place::line_column;
 use crate::tables::{Bandwidth, Change, Device, Load, Request as RequestTable, Training, Wants};
 use crate::trace::Trace;
 use crate::trace_table::TraceTable;
+use crate::unit::Unit;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use std::path::{Path, PathBuf};
@@ -108,9 +110,21 @@ impl Scenario {
     /// # Errors
     /// When the trace file cannot be read, or the points make no trace.
     pub fn trace(&self, traces_dir: Option<&Path>) -> Result<Trace, Error> {
+        self.noted_trace(traces_dir).map(|noted| noted.value)
+    }
+
+    /// The same, with what was noticed in the files that it is from.
+    ///
+    /// # Errors
+    /// As [`trace`](Self::trace); also when it is no share.
+    pub fn noted_trace(&self, traces_dir: Option<&Path>) -> Result<Noted<Trace>, Error> {
         let beside = self.origin.parent().unwrap_or(Path::new(""));
-        let trace = self.trace.read(traces_dir.unwrap_or(beside), self.duration());
-        trace.map_err(|error| error.within(self.origin.display()))
+        let noted = self.trace.trace(traces_dir.unwrap_or(beside), self.duration(), self.seed);
+        let share = noted.and_then(|noted| match noted.value.unit() {
+            Unit::Share => Ok(noted),
+            unit => Err(Error::field(format!("trace.map = \"raw\", in {unit}"), "a share of the processor")),
+        });
+        share.map_err(|error| error.within(self.origin.display()))
     }
 
     /// The same scenario for this many seconds instead of its own.

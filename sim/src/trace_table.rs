@@ -1,51 +1,75 @@
 //! The table `[trace]` of a scenario.
+use crate::combinator::{Combinator, Context};
+use crate::combinators::Combine;
 use crate::error::Error;
+use crate::format::{Content, Gaps, Note, Noted, ReadOptions, Times};
 use crate::formats;
+use crate::generator::Generator;
+use crate::generators::Generate;
+use crate::random::stream;
 use crate::scenario::positive;
-use crate::trace::{End, Trace};
+use crate::trace::{Blocks, End, Trace};
+use crate::unit::Unit;
+use rand_chacha::ChaCha8Rng;
 use schemars::JsonSchema;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 use supple_strategy::Nanos;
 
-/// What the values of a trace file mean.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+mod map;
+pub use map::Map;
+
+/// What happens at the end of a trace, as scenarios name it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
-pub enum Map {
-    /// The share, as it is.
+pub enum EndName {
+    /// The last value holds for ever.
     #[default]
-    Share,
-    /// The percentage that somebody else uses: the share is 1 - value / 100.
-    Free,
+    Hold,
+    /// The trace starts again.
+    Loop,
+    /// The run ends.
+    Stop,
+    /// Blocks of `block_s` seconds of the trace follow each other at random.
+    Bootstrap,
 }
 
-impl Map {
-    fn share(self, value: f64) -> f64 {
-        match self {
-            Self::Share => value,
-            Self::Free => 1.0 - value / 100.0,
-        }
-    }
-}
-
-/// Table `[trace]`: the share over time, given as one of `steps` and `file`.
-#[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
+/// Table `[trace]`: the share over time, given as one of `steps`, `file` and `generate`, changed by each of `then` in turn, and kept between `floor` and
+/// `ceiling`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct TraceTable {
     /// Pairs of a time in seconds and the share from then on.
     pub steps: Option<Vec<(f64, f64)>>,
-    /// Path of a trace file.
+    /// Path of a trace file, compressed by gzip or not.
     pub file: Option<PathBuf>,
-    /// Name of the file's format, see [`formats::ALL`]; `native` unless said.
+    /// A generator.
+    pub generate: Option<Generate>,
+    /// Name of the file's format, see [`formats::ALL`]; found out from the file unless given.
     pub format: Option<String>,
+    /// Which trace of the file: a column, a machine, a worker. Needed where the file holds several.
+    pub series: Option<String>,
+    /// How times in the file that repeat or go back are taken.
+    #[serde(default)]
+    pub times: Times,
+    /// How holes between the file's samples are taken.
+    #[serde(default)]
+    pub gaps: Gaps,
     /// Samples of the file to leave out at its start.
     #[serde(default)]
     pub skip: usize,
     /// How long one sample of the file lasts; unless said, the file's own times hold.
     pub seconds_per_sample: Option<f64>,
-    /// What the file's values mean.
+    /// What values mean.
     #[serde(default)]
     pub map: Map,
+    /// What values are divided by, with `map = "part"`.
+    pub of: Option<f64>,
+    /// Unit of steps and generated values with `map = "raw"`; for a file, the unit that it must have.
+    pub unit: Option<Unit>,
+    /// What is made of the trace, one after the other.
+    #[serde(default)]
+    pub then: Vec<Combine<TraceTable>>,
     /// Shares below are raised to this.
     #[serde(default)]
     pub floor: f64,
@@ -54,9 +78,11 @@ pub struct TraceTable {
     pub ceiling: f64,
     /// What happens at the end of the trace.
     #[serde(default)]
-    pub end: End,
-    /// When the trace ends, in seconds. Unless said: steps end with the scenario, a file ends when its last sample has lasted as
-    /// long as the one before.
+    pub end: EndName,
+    /// Length of the blocks of `end = "bootstrap"`, in seconds.
+    pub block_s: Option<f64>,
+    /// When the trace ends, in seconds, before `then`. Unless said: steps and generated traces end with the scenario, a file ends when its
+    /// last sample has lasted as long as the one before.
     pub length_s: Option<f64>,
 }
 
@@ -66,20 +92,43 @@ fn full() -> f64 {
 
 impl TraceTable {
     pub(crate) fn check(&self) -> Result<(), Error> {
-        if self.steps.is_some() == self.file.is_some() {
-            return Err(Error::field("trace", "exactly one of steps and file"));
+        let given = [self.steps.is_some(), self.file.is_some(), self.generate.is_some()];
+        if given.iter().filter(|given| **given).count() != 1 {
+            return Err(Error::field("trace", "exactly one of steps, file and generate"));
         }
         if let Some(name) = &self.format {
-            formats::by_name(name)?;
+            formats::by_name(name).map_err(|error| error.below("trace"))?;
         }
-        for (field, number) in
-            [("trace.seconds_per_sample", self.seconds_per_sample), ("trace.length_s", self.length_s)]
-        {
+        let numbers = [
+            ("trace.seconds_per_sample", self.seconds_per_sample),
+            ("trace.length_s", self.length_s),
+            ("trace.block_s", self.block_s),
+            ("trace.of", self.of),
+        ];
+        for (field, number) in numbers {
             number.map_or(Ok(()), |number| positive(field, number))?;
         }
+        self.check_pairs()?;
+        self.check_range()?;
+        self.check_steps()?;
+        self.then.iter().filter_map(other).try_for_each(Self::check)
+    }
+
+    /// Fields that make sense only together.
+    fn check_pairs(&self) -> Result<(), Error> {
+        if (self.map == Map::Part) != self.of.is_some() {
+            return Err(Error::field("trace.of", "a number if and only if map = \"part\""));
+        }
+        if (self.end == EndName::Bootstrap) != self.block_s.is_some() {
+            return Err(Error::field("trace.block_s", "a number if and only if end = \"bootstrap\""));
+        }
+        Ok(())
+    }
+
+    fn check_range(&self) -> Result<(), Error> {
         let share = |number: f64| (0.0..=1.0).contains(&number);
         match (share(self.floor), share(self.ceiling), self.floor <= self.ceiling) {
-            (true, true, true) => self.check_steps(),
+            (true, true, true) => Ok(()),
             (true, false, _) => Err(Error::field(format!("trace.ceiling = {}", self.ceiling), "a share from 0 to 1")),
             (false, ..) => Err(Error::field(format!("trace.floor = {}", self.floor), "a share from 0 to 1")),
             (true, true, false) => Err(Error::field(format!("trace.floor = {}", self.floor), "at most trace.ceiling")),
@@ -88,65 +137,182 @@ impl TraceTable {
 
     fn check_steps(&self) -> Result<(), Error> {
         let Some(steps) = &self.steps else { return Ok(()) };
+        let (most, what) = match self.map {
+            Map::Share => (1.0, "a share from 0 to 1"),
+            _ => (Trace::MOST, "a finite number, not below 0"),
+        };
         let mut after = -1.0;
-        for (i, &(seconds, share)) in steps.iter().enumerate() {
+        for (i, &(seconds, value)) in steps.iter().enumerate() {
             if !seconds.is_finite() || seconds <= after || (i == 0 && seconds != 0.0) {
                 let expected = if i == 0 { "0".to_string() } else { format!("a finite number above {after}") };
                 return Err(Error::field(format!("trace.steps[{i}][0] = {seconds}"), expected));
             }
-            if !(0.0..=1.0).contains(&share) {
-                return Err(Error::field(format!("trace.steps[{i}][1] = {share}"), "a share from 0 to 1"));
+            if !(0.0..=most).contains(&value) {
+                return Err(Error::field(format!("trace.steps[{i}][1] = {value}"), what));
             }
             after = seconds;
         }
         if steps.is_empty() { Err(Error::field("trace.steps", "at least one [seconds, share]")) } else { Ok(()) }
     }
 
-    /// The trace; a file is looked up in `folder`, steps that loop or stop do so at `duration` unless `length_s` is given.
-    pub(crate) fn read(&self, folder: &Path, duration: Nanos) -> Result<Trace, Error> {
-        let (samples, length) = match (&self.steps, &self.file) {
-            (Some(steps), _) => (steps.clone(), duration.seconds()),
-            (None, Some(file)) => self.samples(&folder.join(file))?,
-            (None, None) => return Err(Error::field("trace", "exactly one of steps and file")),
-        };
-        let clip =
-            |&(seconds, share): &(f64, f64)| (Nanos::from_seconds(seconds), share.clamp(self.floor, self.ceiling));
-        let length = Nanos::from_seconds(self.length_s.unwrap_or(length));
-        Trace::new(samples.iter().map(clip).collect(), length, self.end)
+    /// The trace, and what was noticed on the way to it. Files are looked up in `folder`; what has no length of its own ends at `duration`; what is random
+    /// follows from `seed`.
+    ///
+    /// # Errors
+    /// When a field is not as it must be, a file cannot be read, or the values make no trace.
+    pub fn trace(&self, folder: &Path, duration: Nanos, seed: u64) -> Result<Noted<Trace>, Error> {
+        self.check()?;
+        let mut loader = Loader { folder, duration, seed, place: "trace".to_string(), notes: Vec::new() };
+        let value = loader.trace(self)?;
+        Ok(Noted { value, notes: loader.notes })
     }
 
-    /// Seconds and shares of the samples that are used, and when the last one ends.
-    fn samples(&self, path: &Path) -> Result<(Vec<(f64, f64)>, f64), Error> {
-        let text = std::fs::read_to_string(path).map_err(|cause| Error::file(path, cause))?;
-        let format = formats::by_name(self.format.as_deref().unwrap_or("native"))?;
-        let all = format.read(&text).map_err(|error| error.within(path.display()))?;
+    /// Keeps shares in their range, and gives the trace its unit and end.
+    fn finished(&self, trace: &Trace, unit: Unit, end: End) -> Result<Trace, Error> {
+        let clamp = |&(time, value): &(Nanos, f64)| match unit {
+            Unit::Share => (time, value.clamp(self.floor, self.ceiling)),
+            _ => (time, value),
+        };
+        Trace::of(unit, trace.points().iter().map(clamp).collect(), trace.length(), end)
+    }
+
+    fn options(&self) -> ReadOptions {
+        let Self { format, series, times, gaps, .. } = self.clone();
+        ReadOptions { format, series, times, gaps, ..ReadOptions::default() }
+    }
+
+    /// The samples of a file's trace that are used.
+    fn used(&self, trace: &Trace) -> Result<Raw, Error> {
+        let all = trace.points();
         let used = all.get(self.skip..).filter(|used| !used.is_empty()).ok_or_else(|| {
-            let expected = format!("less than {}, the samples in {}", all.len(), path.display());
+            let expected = format!("less than {}, the samples of the trace", all.len());
             Error::field(format!("trace.skip = {}", self.skip), expected)
         })?;
-        self.check_values(used).map_err(|error| error.within(path.display()))?;
-        let times = self.times(used);
-        let last = times[times.len() - 1];
-        let step =
-            self.seconds_per_sample.unwrap_or_else(|| times.iter().rev().nth(1).map_or(1.0, |before| last - before));
-        let shares = used.iter().map(|&(_, value)| self.map.share(value));
-        Ok((times.iter().copied().zip(shares).collect(), last + step))
+        let start = used[0].0;
+        let (times, length): (Vec<Nanos>, Nanos) = match self.seconds_per_sample {
+            Some(step) => {
+                let time = |i: usize| Nanos::from_seconds(i as f64 * step);
+                ((0..used.len()).map(time).collect(), time(used.len()))
+            }
+            None => (used.iter().map(|point| point.0 - start).collect(), trace.length() - start),
+        };
+        Ok(Raw { times, values: used.iter().map(|point| point.1).collect(), length, unit: trace.unit() })
+    }
+}
+
+/// Values before it is known what they mean.
+struct Raw {
+    times: Vec<Nanos>,
+    values: Vec<f64>,
+    length: Nanos,
+    unit: Unit,
+}
+
+/// The table that a combinator names, if it names one.
+fn other(combine: &Combine<TraceTable>) -> Option<&TraceTable> {
+    match combine {
+        Combine::Splice(splice) => Some(&splice.with),
+        Combine::Overlay(overlay) => Some(&overlay.with),
+        _ => None,
+    }
+}
+
+/// Makes traces of tables.
+struct Loader<'a> {
+    folder: &'a Path,
+    duration: Nanos,
+    seed: u64,
+    /// Where the table stands: names its random streams.
+    place: String,
+    notes: Vec<Note>,
+}
+
+impl Loader<'_> {
+    fn trace(&mut self, table: &TraceTable) -> Result<Trace, Error> {
+        let Raw { times, values, length, unit } = self.source(table)?;
+        let length = table.length_s.map_or(length, Nanos::from_seconds);
+        let mapped = table.map.apply(&values, unit, table.of, table.skip);
+        let mapped = mapped.map_err(|error| match &table.file {
+            Some(file) => error.within(self.folder.join(file).display()),
+            None => error,
+        })?;
+        let above = mapped.iter().filter(|share| **share > 1.0).count();
+        if above > 0 && table.map.clips() {
+            self.notes.push(Note::new(format!("{above} of {} shares are above 1 and were lowered", mapped.len())));
+        }
+        let trace = Trace::of(Unit::Number, times.into_iter().zip(mapped).collect(), length, End::Hold)?;
+        let trace = self.combined(table, trace)?;
+        let unit = if table.map == Map::Raw { unit } else { Unit::Share };
+        table.finished(&trace, unit, self.end(table))
     }
 
-    fn times(&self, used: &[(f64, f64)]) -> Vec<f64> {
-        match self.seconds_per_sample {
-            Some(step) => (0..used.len()).map(|i| i as f64 * step).collect(),
-            None => used.iter().map(|&(seconds, _)| seconds - used[0].0).collect(),
+    fn combined(&mut self, table: &TraceTable, mut trace: Trace) -> Result<Trace, Error> {
+        for (i, combine) in table.then.iter().enumerate() {
+            let place = format!("{}.then[{i}]", self.place);
+            let before = std::mem::replace(&mut self.place, place);
+            trace = combine.apply(&trace, self)?;
+            self.place = before;
+        }
+        Ok(trace)
+    }
+
+    fn end(&self, table: &TraceTable) -> End {
+        match (table.end, table.block_s) {
+            (EndName::Loop, _) => End::Loop,
+            (EndName::Stop, _) => End::Stop,
+            (EndName::Bootstrap, Some(block)) => {
+                End::Bootstrap(Blocks::new(self.seed, &self.place, Nanos::from_seconds(block)))
+            }
+            _ => End::Hold,
         }
     }
 
-    fn check_values(&self, used: &[(f64, f64)]) -> Result<(), Error> {
-        let good = |&(_, value): &(f64, f64)| (0.0..=1.0).contains(&self.map.share(value));
-        let Some(i) = used.iter().position(|sample| !good(sample)) else { return Ok(()) };
-        let expected = match self.map {
-            Map::Share => "a share from 0 to 1 (or, for percentages that others use, map = \"free\")",
-            Map::Free => "a percentage from 0 to 100",
+    fn source(&mut self, table: &TraceTable) -> Result<Raw, Error> {
+        if let Some(file) = &table.file {
+            return self.file(table, &self.folder.join(file));
+        }
+        let length = table.length_s.map_or(self.duration, Nanos::from_seconds);
+        let points = match &table.generate {
+            Some(generate) => {
+                let points = generate.points(length, &mut stream(self.seed, &self.place, "generate"));
+                points.map_err(|error| error.below(&self.place))?
+            }
+            None => {
+                let steps = table.steps.iter().flatten();
+                steps.map(|&(seconds, value)| (Nanos::from_seconds(seconds), value)).collect()
+            }
         };
-        Err(Error::field(format!("value {} of sample {}", used[i].1, self.skip + i), expected))
+        let (times, values) = points.into_iter().unzip();
+        Ok(Raw { times, values, length, unit: table.unit.unwrap_or(Unit::Number) })
+    }
+
+    fn file(&mut self, table: &TraceTable, path: &Path) -> Result<Raw, Error> {
+        let noted = formats::read(path, &table.options())?;
+        self.notes.extend(noted.notes);
+        let within = |error: Error| error.within(path.display());
+        let trace = match noted.value {
+            Content::Events(events) => events.into_trace(),
+            content => content.into_trace(table.series.as_deref()),
+        };
+        let trace = trace.map_err(within)?;
+        if let Some(unit) = table.unit.filter(|unit| *unit != trace.unit()) {
+            let expected = format!("{}, the unit of the file", trace.unit());
+            return Err(within(Error::field(format!("trace.unit = {unit}"), expected)));
+        }
+        table.used(&trace).map_err(within)
+    }
+}
+
+impl Context<TraceTable> for Loader<'_> {
+    fn other(&mut self, source: &TraceTable) -> Result<Trace, Error> {
+        let place = format!("{}.with", self.place);
+        let before = std::mem::replace(&mut self.place, place);
+        let trace = self.trace(source);
+        self.place = before;
+        trace?.measured_in(Unit::Number)
+    }
+
+    fn random(&mut self) -> ChaCha8Rng {
+        stream(self.seed, &self.place, "combine")
     }
 }

@@ -45,7 +45,7 @@ fn bad_scenarios_are_refused_by_file_and_field() {
         ("[1.0, 0.5]", "[0.0, 0.5]", "trace.steps[1][0] = 0: expected a finite number above 0"),
         ("[0.0, 1.0]", "[0.5, 1.0]", "trace.steps[0][0] = 0.5: expected 0"),
         ("[[0.0, 1.0], [1.0, 0.5]]", "[]", "trace.steps: expected at least one [seconds, share]"),
-        ("steps", "file = \"no\"\nsteps", "trace: expected exactly one of steps and file"),
+        ("steps", "file = \"no\"\nsteps", "trace: expected exactly one of steps, file and generate"),
         ("steps", "floor = 0.6\nceiling = 0.5\nsteps", "trace.floor = 0.6: expected at most trace.ceiling"),
         (
             "steps",
@@ -153,11 +153,14 @@ fn bad_trace_files_are_named() {
     let error = message(NAB, "format = \"nab\"");
     assert!(error.contains("t.csv: value 90 of sample 0: expected a share from 0 to 1"), "{error}");
     let error = message(NAB, "format = \"nab\"\nskip = 3");
-    assert!(error.contains("trace.skip = 3: expected less than 3, the samples in "), "{error}");
+    assert!(error.contains("t.csv: trace.skip = 3: expected less than 3, the samples of the trace"), "{error}");
     let error = message("seconds,share\n0,x\n", "");
     assert!(error.contains("t.csv: line 2, column 2: `share` is `x`"), "{error}");
     let error = message(NAB, "format = \"xml\"");
-    assert!(error.contains("s.toml: line 5, column 1: trace.format = \"xml\": expected one of native, nab"), "{error}");
+    assert!(
+        error.contains("s.toml: line 5, column 1: trace.format = \"xml\": expected one of native, host"),
+        "{error}"
+    );
     let missing = Scenario::parse("name = \"x\"\nduration_s = 1.0\n[trace]\nfile = \"none.csv\"\n", "s.toml");
     let error = missing.expect("a scenario").trace(None).expect_err("no file").to_string();
     assert!(error.starts_with("none.csv: "), "{error}");

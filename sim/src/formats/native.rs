@@ -1,8 +1,20 @@
 //! Supple's own format.
 use crate::error::Error;
-use crate::format::{Columns, TraceFormat};
+use crate::format::{Content, Noted, ReadOptions, Source, TraceFormat};
+use crate::records::{self, Field, Kind, Records};
+use crate::samples::{Order, Samples, Where};
+use crate::stamps;
+use crate::text::Sheet;
+use crate::trace_file::{LENGTH, NANOS};
+use crate::unit::Unit;
 
-/// CSV with the header `seconds,share`: a time in seconds, and the share from then on.
+/// What [`trace_file`](crate::trace_file) writes.
+///
+/// - CSV of a trace: the header `seconds,UNIT`, where the unit is `share` for a share of the processor; a time in seconds, and the value from
+///   then on. A last line `SECONDS,end` says when the trace ends; without it the last value lasts as long as the one before.
+/// - Parquet of a trace: a column `nanos` of 64-bit times and a column of doubles named as the unit; the entry `supple.length_nanos` of the
+///   metadata says when it ends.
+/// - CSV of events: the header `arrival_s,...`; a time in seconds, and anything that is known of the event.
 #[derive(Clone, Copy, Debug)]
 pub struct Native;
 
@@ -11,8 +23,87 @@ impl TraceFormat for Native {
         "native"
     }
 
-    fn read(&self, text: &str) -> Result<Vec<(f64, f64)>, Error> {
-        let seconds = |field: &str| field.parse().ok();
-        Columns { header: ["seconds", "share"], time: "a number of seconds", seconds }.read(text)
+    fn about(&self) -> &'static str {
+        "Supple's own: traces in CSV (seconds,share) or Parquet, events in CSV (arrival_s,...)"
     }
+
+    fn knows(&self, source: &Source<'_>) -> bool {
+        let first = source.first_line();
+        let known = first.strip_prefix("seconds,").is_some_and(|unit| Unit::parse(unit.trim()).is_some());
+        let parquet = || source.columns(ReadOptions::default().limits).is_ok_and(|columns| columns.names().next() == Some(NANOS));
+        known || first.split(',').next() == Some("arrival_s") || (source.is_parquet() && parquet())
+    }
+
+    fn read(&self, source: &Source<'_>, options: &ReadOptions) -> Result<Noted<Content>, Error> {
+        if source.is_parquet() {
+            return parquet(source, options);
+        }
+        let mut sheet = source.sheet(options.limits)?;
+        match sheet.header()?.first().map(String::as_str) {
+            Some("arrival_s") => events(sheet, options),
+            _ => trace(sheet, options),
+        }
+    }
+}
+
+fn trace(mut sheet: Sheet<'_>, options: &ReadOptions) -> Result<Noted<Content>, Error> {
+    let name = unit_column(sheet.names())?;
+    let mut samples = Samples::new(options, Order::Irregular, Where::Text(1));
+    let mut ended = false;
+    while let Some(row) = sheet.next_row()? {
+        let time = row.time(0, stamps::seconds, "a number of seconds")?;
+        if ended {
+            return Err(row.wrong(0, "nothing after the line that says when the trace ends"));
+        }
+        ended = row.text(1)? == "end";
+        match ended {
+            true => samples.ends(name.text(), time),
+            false => samples.push(name.text(), name, (time, row.amount(1)?), row.line())?,
+        }
+    }
+    samples.finish(sheet.into_notes())
+}
+
+/// The unit that the second column is named after.
+fn unit_column(names: &[String]) -> Result<Unit, Error> {
+    let found = |i: usize| names.get(i).map_or("", String::as_str);
+    if found(0) != "seconds" {
+        return Err(Error::text(1, 1, format!("expected the column `seconds`, found `{}`", found(0))));
+    }
+    if names.len() > 2 {
+        return Err(Error::text(1, 3, format!("expected 2 columns, found {}", names.len())));
+    }
+    Unit::parse(found(1)).ok_or_else(|| {
+        let units: Vec<&str> = Unit::ALL.iter().map(|unit| unit.text()).collect();
+        Error::text(1, 2, format!("expected the column `share`, or another unit of {}; found `{}`", units.join(", "), found(1)))
+    })
+}
+
+fn events(mut sheet: Sheet<'_>, options: &ReadOptions) -> Result<Noted<Content>, Error> {
+    let names = sheet.names()[1..].to_vec();
+    let fields = names.into_iter().map(|name| Field::new(name, Unit::Number, Kind::Text)).collect();
+    let mut marks = Records::new(fields, options.limits);
+    let mut times = Vec::new();
+    while let Some(row) = sheet.next_row()? {
+        times.push((row.time(0, stamps::seconds, "a number of seconds")?, row.line()));
+        marks.push(&row, 1)?;
+    }
+    let marks = marks.finish()?.with_numbers();
+    records::events(times, &marks, (false, Where::Text(1)), options, sheet.into_notes())
+}
+
+fn parquet(source: &Source<'_>, options: &ReadOptions) -> Result<Noted<Content>, Error> {
+    let columns = source.columns(options.limits)?;
+    let unit = columns.names().nth(1).and_then(Unit::parse);
+    let unit = unit.ok_or_else(|| Error::field("the second column of the Parquet file", "the name of a unit, as `share`"))?;
+    let (times, values) = (columns.times(NANOS, 1)?, columns.amounts(unit.text())?);
+    let mut samples = Samples::new(options, Order::Irregular, Where::Parquet(NANOS));
+    for (row, sample) in times.into_iter().zip(values).enumerate() {
+        samples.push(unit.text(), unit, sample, row as u64 + 1)?;
+    }
+    if let Some(length) = columns.entry(LENGTH) {
+        let nanos = length.parse::<i64>().ok().filter(|nanos| *nanos >= 0);
+        samples.ends(unit.text(), nanos.ok_or_else(|| Error::field(format!("{LENGTH} = {length}"), "nanoseconds"))?);
+    }
+    samples.finish(Vec::new())
 }
