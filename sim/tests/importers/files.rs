@@ -194,7 +194,7 @@ pub fn bitbrains(draws: &[Draw]) -> Made {
 }
 
 pub fn bamboo_events(draws: &[Draw]) -> Made {
-    let change = |draw: &Draw| if draw.b % 3 == 0 { "remove" } else { "add" };
+    let change = |draw: &Draw| if draw.b.is_multiple_of(3) { "remove" } else { "add" };
     let line = |time: u64, draw: &Draw| format!("{time},{},node{}", change(draw), draw.a);
     let text = lines("", draws, 1_000_000, line);
     let marks = vec![
@@ -214,7 +214,7 @@ pub fn bamboo_live(draws: &[Draw]) -> Made {
 
 /// Each change as two points at one time; hours, each a thousandth long, where the first draw says so.
 pub fn bamboo_counts(draws: &[Draw]) -> Made {
-    let hours = draws[0].b % 2 == 0;
+    let hours = draws[0].b.is_multiple_of(2);
     let (mut text, mut before) = (String::new(), 0);
     for (time, draw) in times(draws, 1).into_iter().zip(draws) {
         let time = if hours { format!("{}.{:03}", time / 1000, time % 1000) } else { time.to_string() };
@@ -318,8 +318,8 @@ pub fn zeus_power(draws: &[Draw]) -> Made {
 
 /// Targets with an even `b` were never reached.
 pub fn zeus_train(draws: &[Draw]) -> Made {
-    let reached = |draw: &Draw| if draw.b % 2 == 0 { f64::INFINITY } else { b(draw) };
-    let epoch = |draw: &Draw| if draw.b % 2 == 0 { "nan".to_string() } else { draw.b.to_string() };
+    let reached = |draw: &Draw| if draw.b.is_multiple_of(2) { f64::INFINITY } else { b(draw) };
+    let epoch = |draw: &Draw| if draw.b.is_multiple_of(2) { "nan".to_string() } else { draw.b.to_string() };
     let line = |_: u64, draw: &Draw| format!("cifar,net,{},adam,1e-1,{},0.5,{}", draw.a, draw.step, epoch(draw));
     let header = "dataset,network,batch_size,optimizer,learning_rate,run,target_metric,target_epoch\n";
     let text = lines(header, draws, 1, line);
