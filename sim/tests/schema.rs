@@ -5,7 +5,7 @@ use supple_sim::{Scenario, library};
 
 /// Why a value is not as a schema wants it. Knows the words that the schema of scenarios uses, and refuses others.
 fn fault(root: &Value, schema: &Value, value: &Value, at: &str) -> Option<String> {
-    let Some(words) = schema.as_object() else { return None };
+    let words = schema.as_object()?;
     words.iter().find_map(|(word, wanted)| match word.as_str() {
         "$ref" => {
             let pointer = wanted.as_str()?.trim_start_matches('#');
