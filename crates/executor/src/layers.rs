@@ -77,7 +77,7 @@ mod extension {
     use burn::backend::{Autodiff, Backend, Dispatch, TensorMetadata, backend_extension};
     use burn::tensor::{DType, TensorData};
     use std::borrow::Cow;
-    use supple_kernels::{Args, Conv2d, Layer, Linear, Operands, kernels};
+    use supple_kernels::{Args, Conv2d, Layer, Linear, Operands, Pattern, kernels};
 
     /// One layer; its gradients belong to [`Autodiff`].
     #[backend_extension(
@@ -183,7 +183,7 @@ mod extension {
         let (layer, shape) = describe(&lengths(x), &lengths(w), stride, call);
         let mut y = vec![0.0; shape.iter().product()];
         let operands = Operands::Forward { x: &x_rows, w: &w_rows, b: b.as_deref(), relu: call.relu, y: &mut y };
-        run(Args { layer, operands, threads: call.threads });
+        run(Args { layer, pattern: Pattern::Dense, operands, threads: call.threads });
         B::build(TensorData::new(y, shape))
     }
 
@@ -193,7 +193,7 @@ mod extension {
         let (layer, _) = describe(&shape, &lengths(w), stride, call);
         let mut dx = vec![0.0; shape.iter().product()];
         let operands = Operands::BackwardInput { dy: &dense::<B>(dy), w: &w_rows, dx: &mut dx };
-        run(Args { layer, operands, threads: call.threads });
+        run(Args { layer, pattern: Pattern::Dense, operands, threads: call.threads });
         B::build(TensorData::new(dx, shape))
     }
 
@@ -210,7 +210,7 @@ mod extension {
         let (mut dw, mut db) = (vec![0.0; w], vec![0.0; b]);
         let operands =
             Operands::BackwardWeight { dy: &dense::<B>(dy), x: &dense::<B>(x), dw: &mut dw, db: Some(&mut db) };
-        run(Args { layer, operands, threads: call.threads });
+        run(Args { layer, pattern: Pattern::Dense, operands, threads: call.threads });
         (B::build(TensorData::new(dw, shape)), B::build(TensorData::new(db, vec![b])))
     }
 

@@ -2,6 +2,7 @@
 pub mod analysis;
 pub mod array;
 pub mod axes;
+mod coupling;
 pub mod density;
 pub mod error;
 pub mod extent;

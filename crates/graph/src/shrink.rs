@@ -1,9 +1,9 @@
 //! The graph that remains at a setting, and the weights in order of importance.
-use crate::analysis::{Analysis, Site};
+use crate::analysis::{Analysis, Member, Site};
 use crate::array::Array;
 use crate::error::{Error, Result};
 use crate::extent::{Extent, Kept};
-use crate::fact::Fact;
+use crate::fact::{Dim, Fact};
 use crate::graph::{Graph, Value, Weights};
 use crate::operator::Operator;
 use crate::operators::Op;
@@ -44,44 +44,54 @@ impl Elastic {
             .ok_or_else(|| Error::new("setting", format!("{} choices, expected {wanted}", setting.choices().len())))
     }
 
-    /// Elements of each axis that a value keeps at a setting, at a batch of one.
-    ///
-    /// # Errors
-    /// When the value does not exist, or the setting has not one choice a site.
-    pub fn kept_shape(&self, value: Value, setting: &Setting) -> Result<Fact> {
-        let mut fact = self.graph.fact(value)?.clone();
-        for (site, kept) in self.analysis.sites.iter().zip(self.kept(setting)?) {
-            for member in site.members.iter().filter(|member| member.value == value) {
-                fact.shape[member.axis] = fact.shape[member.axis].with_count(kept * member.block);
-            }
-        }
-        Ok(fact)
-    }
-
-    /// The elements of each axis that a value keeps at a setting.
+    /// What is left of a value at a setting.
     ///
     /// # Errors
     /// When the value does not exist, or the setting has not one choice a site.
     pub fn extent(&self, value: Value, setting: &Setting) -> Result<Extent> {
-        let dense = self.graph.fact(value)?;
-        let left = self.kept_shape(value, setting)?;
-        let kept = left.shape.iter().map(|dim| Kept::all(dim.count())).collect();
-        Ok(Extent::new(dense, kept))
+        Ok(self.extent_at(value, &self.kept(setting)?, self.graph.fact(value)?))
     }
 
-    /// The graph without what `setting` leaves out: prefixes of all axes of all sites. Nodes keep their ids.
+    /// [`extent`](Self::extent) for the numbers of units kept at each site.
+    fn extent_at(&self, value: Value, kept: &[usize], dense: &Fact) -> Extent {
+        let mut flags: Vec<Option<Vec<bool>>> = vec![None; dense.rank()];
+        for (site, member) in self.analysis.members_of(value) {
+            let units = self.analysis.sites[site.0].units;
+            if kept[site.0] < units {
+                let all = || vec![true; dense.shape[member.axis].count()];
+                let flags = flags[member.axis].get_or_insert_with(all);
+                member.elements(kept[site.0]..units).for_each(|left_out| flags[left_out].fill(false));
+            }
+        }
+        let kept = |(flags, dim): (Option<Vec<bool>>, &Dim)| match flags {
+            Some(flags) => Kept::from_flags(&flags),
+            None => Kept::all(dim.count()),
+        };
+        Extent::new(dense, flags.into_iter().zip(&dense.shape).map(kept).collect())
+    }
+
+    /// What is known of what a value keeps at a setting.
+    ///
+    /// # Errors
+    /// When the value does not exist, or the setting has not one choice a site.
+    pub fn kept_shape(&self, value: Value, setting: &Setting) -> Result<Fact> {
+        Ok(self.extent(value, setting)?.left)
+    }
+
+    /// The graph without what `setting` leaves out: the first units of every site stay. Nodes keep their ids.
     ///
     /// # Errors
     /// When the setting has not one choice a site.
     pub fn shrink(&self, setting: &Setting) -> Result<Graph> {
+        let kept = self.kept(setting)?;
+        let extent = |value: Value| Ok(self.extent_at(value, &kept, self.graph.fact(value)?));
         let mut graph = self.graph.clone();
         for id in self.graph.ids() {
             let node = self.graph.node(id);
-            let extents = |values: &mut dyn Iterator<Item = Value>| {
-                values.map(|value| self.extent(value, setting)).collect::<Result<Vec<Extent>>>()
-            };
+            let inputs = node.inputs.iter().map(|&value| extent(value)).collect::<Result<Vec<Extent>>>()?;
+            let outputs = self.graph.outputs_of(id).map(extent).collect::<Result<Vec<Extent>>>()?;
             let mut op = node.op.clone();
-            op.shrink(&extents(&mut node.inputs.iter().copied())?, &extents(&mut self.graph.outputs_of(id))?);
+            op.shrink(&inputs, &outputs);
             let facts = op.infer(&graph.input_facts(id)).map_err(|error| error.at(&node.name))?;
             graph.replace(id, op, facts);
         }
@@ -95,10 +105,7 @@ impl Elastic {
     pub fn shrink_weights(&self, weights: &Weights, setting: &Setting) -> Result<Weights> {
         weights
             .iter()
-            .map(|(&node, array)| {
-                let kept = self.kept_shape(Value { node, slot: 0 }, setting)?;
-                Ok((node, array.prefix(&kept.shape_at(1))))
-            })
+            .map(|(&node, array)| Ok((node, array.select(&self.extent(Value { node, slot: 0 }, setting)?.kept))))
             .collect()
     }
 
@@ -107,15 +114,10 @@ impl Elastic {
     /// # Errors
     /// When a value is missing or does not fit, or the setting has not one choice a site.
     pub fn eval_masked(&self, weights: &Weights, inputs: &[Array], setting: &Setting) -> Result<Vec<Array>> {
-        self.kept(setting)?;
+        let kept = self.kept(setting)?;
         self.graph.eval_with(weights, inputs, |value, array| {
-            let Ok(kept) = self.kept_shape(value, setting) else { return array };
-            let full = self.graph.fact(value).map(|fact| fact.shape.clone()).unwrap_or_default();
-            let limit = |((kept, full), &length): ((&crate::fact::Dim, &crate::fact::Dim), &usize)| {
-                if kept == full { length } else { kept.count() }
-            };
-            let limits: Vec<usize> = kept.shape.iter().zip(&full).zip(array.shape()).map(limit).collect();
-            array.masked_to_prefix(&limits)
+            let Ok(dense) = self.graph.fact(value) else { return array };
+            masked(array, &self.extent_at(value, &kept, dense))
         })
     }
 
@@ -124,10 +126,12 @@ impl Elastic {
         let mut scores = vec![0.0; site.units];
         for member in &site.members {
             let Some(array) = weights.get(&member.value.node) else { continue };
-            let inner: usize = array.shape()[member.axis + 1..].iter().product();
-            let length = array.shape()[member.axis];
+            let (inner, length) = (inner(array, member.axis), array.shape()[member.axis]);
+            let units = units(member, site.units, length);
             for (i, weight) in array.data().iter().enumerate() {
-                scores[i / inner % length / member.block] += f64::from(weight.abs());
+                if let Some(unit) = units[i / inner % length] {
+                    scores[unit] += f64::from(weight.abs());
+                }
             }
         }
         scores
@@ -143,7 +147,7 @@ impl Elastic {
             order.sort_by(|&a, &b| scores[b].total_cmp(&scores[a]).then(a.cmp(&b)));
             for member in &site.members {
                 if let Some(array) = ordered.get_mut(&member.value.node) {
-                    *array = array.permuted(member.axis, member.block, &order);
+                    *array = reordered(array, member, &order);
                 }
             }
         }
@@ -155,4 +159,48 @@ impl Elastic {
         let members = self.analysis.sites.iter().flat_map(|site| &site.members);
         members.into_iter().any(|m| matches!(self.graph.node(m.value.node).op, Op::Constant(_)))
     }
+}
+
+/// The array with everything set to zero that is not left.
+fn masked(mut array: Array, extent: &Extent) -> Array {
+    for (axis, (kept, dim)) in extent.kept.iter().zip(&extent.dense.shape).enumerate() {
+        let count = dim.count();
+        if kept.count() == count {
+            continue;
+        }
+        let mut flags = vec![false; count];
+        kept.indices().for_each(|at| flags[at] = true);
+        let (inner, length) = (inner(&array, axis), array.shape()[axis]);
+        let left_out = |i: usize| !flags[i / inner % length % count];
+        array.data_mut().iter_mut().enumerate().filter(|(i, _)| left_out(*i)).for_each(|(_, v)| *v = 0.0);
+    }
+    array
+}
+
+/// Elements between neighbours on an axis.
+fn inner(array: &Array, axis: usize) -> usize {
+    array.shape()[axis + 1..].iter().product()
+}
+
+/// The unit of each element of an axis of `length` elements.
+fn units(member: &Member, units: usize, length: usize) -> Vec<Option<usize>> {
+    let mut of = vec![None; length];
+    for unit in 0..units {
+        member.elements(unit..unit + 1).for_each(|elements| of[elements].fill(Some(unit)));
+    }
+    of
+}
+
+/// The array with the units of a member in the order given: a permutation of the units.
+fn reordered(array: &Array, member: &Member, order: &[usize]) -> Array {
+    let mut source: Vec<usize> = (0..array.shape()[member.axis]).collect();
+    for (to, &from) in order.iter().enumerate() {
+        let pairs = member.elements(to..to + 1).zip(member.elements(from..from + 1));
+        pairs.flat_map(|(to, from)| to.zip(from)).for_each(|(to, from)| source[to] = from);
+    }
+    Array::from_fn(array.shape(), |index| {
+        let mut from = index.to_vec();
+        from[member.axis] = source[index[member.axis]];
+        array.at(&from)
+    })
 }

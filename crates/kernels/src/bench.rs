@@ -3,6 +3,7 @@ mod case;
 pub mod cases;
 mod error;
 mod line;
+mod operands;
 mod peer;
 mod shapes;
 

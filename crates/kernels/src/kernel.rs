@@ -1,6 +1,7 @@
 //! The contract of a kernel.
 use crate::error::Error;
 use crate::layer::Layer;
+use crate::pattern::{Format, Pattern};
 use supple_graph::Phase;
 
 /// What is to be computed.
@@ -8,11 +9,13 @@ use supple_graph::Phase;
 pub struct Key {
     /// The layer.
     pub layer: Layer,
+    /// Which of its weights are there.
+    pub format: Format,
     /// Its output, or the gradient of one of its operands.
     pub phase: Phase,
 }
 
-/// What one pass reads and writes, all row-major; `w` and `dw` start at the first element of the full weights.
+/// What one pass reads and writes, all row-major; `w` and `dw` start at the first element of the full weights, or are the values of [`Blocks`](crate::Blocks).
 #[derive(Debug)]
 pub enum Operands<'a> {
     /// `y = max(layer(x), 0)` with `relu`, else `y = layer(x)`.
@@ -43,7 +46,7 @@ pub enum Operands<'a> {
         dy: &'a [f32],
         /// Input.
         x: &'a [f32],
-        /// Gradient of the weights; its prefix is overwritten, the rest not touched.
+        /// Gradient of the weights; what the layer and the pattern name is overwritten, the rest not touched.
         dw: &'a mut [f32],
         /// Gradient of the bias, overwritten.
         db: Option<&'a mut [f32]>,
@@ -55,6 +58,8 @@ pub enum Operands<'a> {
 pub struct Args<'a> {
     /// The layer.
     pub layer: Layer,
+    /// Which of its weights are there; of its gradient, which are wanted.
+    pub pattern: Pattern<'a>,
     /// What to read and write.
     pub operands: Operands<'a>,
     /// Threads to use, of rayon's pool.
@@ -69,36 +74,42 @@ impl Args<'_> {
             Operands::BackwardInput { .. } => Phase::BackwardInput,
             Operands::BackwardWeight { .. } => Phase::BackwardWeight,
         };
-        Key { layer: self.layer, phase }
+        Key { layer: self.layer, format: self.pattern.format(), phase }
     }
 
-    /// Whether every operand holds what the layer needs.
+    /// Whether `kernel` takes this call, and every operand holds what the layer needs.
     ///
     /// # Errors
-    /// The first operand that does not.
-    pub fn check(&self, kernel: &'static str) -> Result<(), Error> {
+    /// When it does not take it, or the first operand that does not.
+    pub fn check(&self, kernel: &dyn Kernel) -> Result<(), Error> {
+        let (key, kernel) = (self.key(), (kernel.takes(&self.key()), kernel.name()));
+        let (true, kernel) = kernel else { return Err(Error::new(kernel.1, format!("does not take {key:?}"))) };
         let [x, w, b, y] = self.layer.lengths();
         let fits = |name: &str, held: usize, needed: usize, exact: bool| {
             let ok = (if exact { held == needed } else { held >= needed }) && held <= u32::MAX as usize;
             let what = || format!("{name} holds {held} elements, {:?} needs {needed}", self.layer);
             if ok { Ok(()) } else { Err(Error::new(kernel, what())) }
         };
+        let weights = |name: &str, held: usize| match &self.pattern {
+            Pattern::Dense => fits(name, held, w, false),
+            Pattern::Blocks(blocks) => blocks.check(&self.layer, held, kernel),
+        };
         match &self.operands {
             Operands::Forward { x: x_, w: w_, b: b_, y: y_, .. } => {
                 fits("x", x_.len(), x, true)?;
-                fits("w", w_.len(), w, false)?;
+                weights("w", w_.len())?;
                 fits("b", b_.map_or(b, <[f32]>::len), b, false)?;
                 fits("y", y_.len(), y, true)
             }
             Operands::BackwardInput { dy, w: w_, dx } => {
                 fits("dy", dy.len(), y, true)?;
-                fits("w", w_.len(), w, false)?;
+                weights("w", w_.len())?;
                 fits("dx", dx.len(), x, true)
             }
             Operands::BackwardWeight { dy, x: x_, dw, db } => {
                 fits("dy", dy.len(), y, true)?;
                 fits("x", x_.len(), x, true)?;
-                fits("dw", dw.len(), w, false)?;
+                weights("dw", dw.len())?;
                 fits("db", db.as_ref().map_or(b, |db| db.len()), b, false)
             }
         }

@@ -1,15 +1,17 @@
 //! The kernels, one file each, the preferred first.
 use crate::kernel::{Kernel, Key};
 
+mod block_planes;
 mod dense_conv2d;
 mod dense_linear;
 mod depthwise_conv2d;
 
+pub use block_planes::BlockPlanes;
 pub use dense_conv2d::DenseConv2d;
 pub use dense_linear::DenseLinear;
 pub use depthwise_conv2d::DepthwiseConv2d;
 
-static ALL: [&dyn Kernel; 3] = [&DenseLinear, &DepthwiseConv2d, &DenseConv2d];
+static ALL: [&dyn Kernel; 4] = [&DenseLinear, &DepthwiseConv2d, &DenseConv2d, &BlockPlanes];
 
 /// Every kernel.
 pub fn all() -> &'static [&'static dyn Kernel] {

@@ -1,16 +1,23 @@
 #![doc = include_str!("../README.md")]
 pub mod bench;
 pub mod error;
+mod gather;
 pub mod kernel;
 pub mod kernels;
 pub mod layer;
 pub mod limits;
+pub mod pack;
+pub mod pattern;
+mod planes;
 mod pool;
 mod product;
 mod simd;
 mod tile;
+mod transpose;
 
 pub use error::Error;
 pub use kernel::{Args, Kernel, Key, Operands};
 pub use layer::{Conv2d, Layer, Linear};
 pub use limits::Limits;
+pub use pack::{Order, Pack};
+pub use pattern::{Blocks, Format, Pattern};

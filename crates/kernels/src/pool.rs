@@ -39,7 +39,7 @@ thread_local! {
 }
 
 /// Elements of a cache line.
-const LINE: usize = 16;
+pub(crate) const LINE: usize = 16;
 
 /// Working memory of arbitrary content that starts at a cache line; it goes back to its thread when dropped, for the next call.
 pub(crate) struct Scratch {

@@ -21,6 +21,22 @@ impl<'a> Indices<'a> {
         self.values.len()
     }
 
+    /// At least every position.
+    pub fn greatest(&self) -> usize {
+        self.greatest
+    }
+
+    /// The position at `index`.
+    ///
+    /// # Safety
+    /// `index` is below [`len`](Self::len).
+    #[expect(unsafe_code, reason = "bounds are checked once a tile")]
+    #[inline(always)]
+    pub unsafe fn at_unchecked(&self, index: usize) -> usize {
+        // SAFETY: the caller's promise.
+        unsafe { *self.values.get_unchecked(index) as usize }
+    }
+
     #[inline(always)]
     pub fn slice(&self, range: std::ops::Range<usize>) -> Self {
         Self { values: &self.values[range], greatest: self.greatest }

@@ -5,9 +5,7 @@ use proptest::prelude::*;
 use proptest::test_runner::TestRng;
 use std::collections::BTreeMap;
 use std::slice::from_ref;
-use supple_graph::{
-    Array, Choice, DType, Density, Elastic, Fact, Graph, Op, Phase, Setting, Site, SiteId, Value, Verdict, Weights,
-};
+use supple_graph::{Array, Choice, DType, Density, Elastic, Fact, Graph, Op, Phase, Setting, SiteId, Value, Weights};
 
 const BATCH: usize = 2;
 const DENSITIES: usize = 8;
@@ -67,13 +65,13 @@ fn random_input(graph: &Graph, rng: &mut TestRng) -> Array {
 }
 
 /// Whether a case keeps the laws of graphs and of their analysis: the graph survives JSON; every axis of every weight
-/// is in one site, with a reason; what is left out equals what is zero; work never rises when a density falls; the
+/// is in a site, with a reason; what is left out equals what is zero; work never rises when a density falls; the
 /// order of the units does not matter to the dense graph.
 ///
 /// # Errors
 /// The first law that is broken, and where.
 pub fn check_elastic(case: &ElasticCase) -> Result<(), String> {
-    [survives_json, every_weight_axis_has_one_verdict, masked_equals_shrunk, work_is_monotone, order_does_not_matter]
+    [survives_json, every_weight_axis_has_a_verdict, masked_equals_shrunk, work_is_monotone, order_does_not_matter]
         .into_iter()
         .try_for_each(|law| law(case))
 }
@@ -84,27 +82,21 @@ fn survives_json(case: &ElasticCase) -> Result<(), String> {
     ensure(read == *graph, || "reads another graph from its own JSON".to_owned())
 }
 
-fn every_weight_axis_has_one_verdict(case: &ElasticCase) -> Result<(), String> {
+fn every_weight_axis_has_a_verdict(case: &ElasticCase) -> Result<(), String> {
     let (graph, analysis) = (case.elastic.graph(), case.elastic.analysis());
     let mut times = BTreeMap::<(Value, usize), usize>::new();
     for site in analysis.sites.iter().chain(&analysis.fixed) {
-        ensure(!reason(site).is_empty(), || format!("site {} has no reason", site.name))?;
+        ensure(!site.verdict.reason().is_empty(), || format!("site {} has no reason", site.name))?;
         site.members.iter().for_each(|member| *times.entry((member.value, member.axis)).or_default() += 1);
     }
     for node in graph.parameter_ids() {
         let name = &graph.node(node).name;
         for (axis, _) in graph.node(node).facts[0].shape.iter().enumerate().filter(|(_, dim)| dim.count() > 1) {
             let found = times.get(&(Value { node, slot: 0 }, axis)).copied().unwrap_or(0);
-            ensure(found == 1, || format!("axis {axis} of {name} is in {found} sites"))?;
+            ensure(found > 0, || format!("axis {axis} of {name} is in no site"))?;
         }
     }
     Ok(())
-}
-
-fn reason(site: &Site) -> &str {
-    match &site.verdict {
-        Verdict::Sparsifiable(reason) | Verdict::NotSparsifiable(reason) => reason,
-    }
 }
 
 fn masked_equals_shrunk(case: &ElasticCase) -> Result<(), String> {

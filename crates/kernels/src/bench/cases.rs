@@ -1,9 +1,9 @@
-//! The formats that can be measured, one file each.
+//! The formats that can be measured.
 use super::case::Case;
+use super::operands::LayerCase;
 use crate::layer::Layer;
+use crate::pack::Order;
 use std::fmt;
-
-mod dense;
 
 /// A way to store the weights.
 pub struct Format {
@@ -19,7 +19,29 @@ impl fmt::Debug for Format {
     }
 }
 
-static ALL: [Format; 1] = [Format { name: "dense", make: dense::make }];
+static ALL: [Format; 5] = [
+    Format { name: "dense", make: |layer, density| boxed((density >= 1.0).then(|| LayerCase::dense(*layer))) },
+    Format { name: "vector", make: |layer, density| boxed(LayerCase::blocks(*layer, 8, Order::Importance, density)) },
+    Format {
+        name: "vector16",
+        make: |layer, density| boxed(LayerCase::blocks(*layer, 16, Order::Importance, density)),
+    },
+    Format { name: "nm", make: n_of_4 },
+    Format {
+        name: "unstructured",
+        make: |layer, density| boxed(LayerCase::blocks(*layer, 1, Order::Importance, density)),
+    },
+];
+
+fn boxed(case: Option<LayerCase>) -> Option<Box<dyn Case>> {
+    case.map(|case| Box::new(case) as Box<dyn Case>)
+}
+
+/// 1:4, 2:4 and 3:4; there is no case at other densities.
+fn n_of_4(layer: &Layer, density: f64) -> Option<Box<dyn Case>> {
+    let fits = density < 1.0 && (4.0 * density).fract() == 0.0;
+    boxed(LayerCase::blocks(*layer, 1, Order::OfEach(4), density).filter(|_| fits))
+}
 
 /// Every format.
 pub fn all() -> &'static [Format] {

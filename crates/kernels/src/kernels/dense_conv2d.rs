@@ -2,6 +2,7 @@
 use crate::error::Error;
 use crate::kernel::{Args, Kernel, Key, Operands};
 use crate::layer::{Conv2d, Layer};
+use crate::pattern::Format;
 use crate::pool::{Scratch, for_each, split};
 use crate::product::{Accumulate, Blocks, Left, Packed, Product, pack_columns};
 use crate::simd::{dispatch, transpose};
@@ -20,11 +21,11 @@ impl Kernel for DenseConv2d {
     }
 
     fn takes(&self, key: &Key) -> bool {
-        matches!(key.layer, Layer::Conv2d(conv) if conv.is_sound())
+        key.format == Format::Dense && matches!(key.layer, Layer::Conv2d(conv) if conv.is_sound())
     }
 
     fn run(&self, args: Args<'_>) -> Result<(), Error> {
-        args.check(self.name())?;
+        args.check(self)?;
         let Layer::Conv2d(conv) = args.layer else { return Err(Error::new(self.name(), "not a convolution")) };
         if !conv.is_sound() {
             return Err(Error::new(self.name(), format!("{conv:?} is no convolution")));

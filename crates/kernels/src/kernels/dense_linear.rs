@@ -2,6 +2,7 @@
 use crate::error::Error;
 use crate::kernel::{Args, Kernel, Key, Operands};
 use crate::layer::{Layer, Linear};
+use crate::pattern::Format;
 use crate::pool::{Scratch, for_each, split};
 use crate::product::{Blocks, DEPTH, InPlace, Left, OnTheFly, Packed, Product, Right, pack_columns, pack_rows};
 use crate::simd::{dispatch, multiply_add};
@@ -19,11 +20,11 @@ impl Kernel for DenseLinear {
     }
 
     fn takes(&self, key: &Key) -> bool {
-        matches!(key.layer, Layer::Linear(layer) if layer.row_stride >= layer.outputs)
+        key.format == Format::Dense && matches!(key.layer, Layer::Linear(layer) if layer.row_stride >= layer.outputs)
     }
 
     fn run(&self, args: Args<'_>) -> Result<(), Error> {
-        args.check(self.name())?;
+        args.check(self)?;
         let Layer::Linear(layer) = args.layer else { return Err(Error::new(self.name(), "not a linear layer")) };
         dispatch(Call { layer, operands: args.operands, threads: args.threads });
         Ok(())

@@ -2,6 +2,7 @@
 use crate::error::Error;
 use crate::kernel::{Args, Kernel, Key, Operands};
 use crate::layer::{Conv2d, Layer};
+use crate::pattern::Format;
 use crate::pool::{Scratch, for_each};
 use crate::simd::{dispatch, load, multiply_add, store};
 use pulp::{Simd, WithSimd};
@@ -16,11 +17,12 @@ impl Kernel for DepthwiseConv2d {
     }
 
     fn takes(&self, key: &Key) -> bool {
-        matches!(key.layer, Layer::Conv2d(conv) if conv.is_sound() && conv.inputs == conv.groups && conv.groups > 1)
+        key.format == Format::Dense
+            && matches!(key.layer, Layer::Conv2d(conv) if conv.is_sound() && conv.inputs == conv.groups && conv.groups > 1)
     }
 
     fn run(&self, args: Args<'_>) -> Result<(), Error> {
-        args.check(self.name())?;
+        args.check(self)?;
         let key = args.key();
         match args.layer {
             Layer::Conv2d(conv) if self.takes(&key) => {

@@ -1,0 +1,245 @@
+//! All axes of all values of a graph, joined by the operators.
+use crate::axes::{Axes, Axis, Letter};
+use crate::coupling::{Coupling, Part};
+use crate::fact::Dim;
+use crate::graph::{Graph, Node, NodeId, Value};
+use crate::operator::Operator;
+use crate::operators::Op;
+
+/// Why units cannot be left out; of several reasons the first in this order is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Reason {
+    Output,
+    Input,
+    Samples,
+    /// An operator mixes the units.
+    Bound(NodeId),
+    /// An operator promises nothing.
+    Opaque(NodeId),
+    /// An operator takes the axis apart in ways that do not fit each other.
+    Uneven(NodeId),
+    /// Too many parts to tell apart.
+    Crowded,
+}
+
+impl Reason {
+    pub fn text(self, graph: &Graph) -> String {
+        let name = |id: NodeId| &graph.node(id).name;
+        match self {
+            Self::Output => "model output".to_owned(),
+            Self::Input => "model input".to_owned(),
+            Self::Samples => "samples: the request chooses them".to_owned(),
+            Self::Bound(id) => format!("{}: {}", name(id), graph.node(id).op.bound_because()),
+            Self::Opaque(id) => format!("{} promises nothing about its axes", name(id)),
+            Self::Uneven(id) => format!("{} cuts through the middle of units", name(id)),
+            Self::Crowded => "made of too many parts to tell apart".to_owned(),
+        }
+    }
+}
+
+/// The axes of a graph, joined where they must thin out together.
+pub(super) struct Joined<'a> {
+    pub graph: &'a Graph,
+    pub coupling: Coupling<Reason>,
+    first_value: Vec<u32>,
+    first_axis: Vec<u32>,
+    axes: Vec<Part>,
+    scratch: Scratch,
+}
+
+/// What is known of an operator's letters while it is visited, by number.
+#[derive(Default)]
+struct Scratch {
+    parts: Vec<Option<Part>>,
+    samples: Vec<bool>,
+}
+
+impl<'a> Joined<'a> {
+    pub fn of(graph: &'a Graph) -> Self {
+        let mut this = Self::separate(graph);
+        this.seal_boundaries();
+        for id in graph.ids() {
+            this.visit(id);
+        }
+        this
+    }
+
+    /// Every axis for itself.
+    fn separate(graph: &'a Graph) -> Self {
+        let facts = || graph.ids().flat_map(|id| &graph.node(id).facts);
+        let count = facts().map(|fact| fact.rank()).sum();
+        let mut this = Self {
+            graph,
+            coupling: Coupling::with_capacity(count),
+            first_value: Vec::with_capacity(graph.len()),
+            first_axis: Vec::with_capacity(graph.len()),
+            axes: Vec::with_capacity(count),
+            scratch: Scratch::default(),
+        };
+        for id in graph.ids() {
+            this.first_value.push(this.first_axis.len() as u32);
+            for fact in &graph.node(id).facts {
+                this.first_axis.push(this.axes.len() as u32);
+                let leaves = fact.shape.iter().map(|dim| this.coupling.leaf(dim.count()));
+                this.axes.extend(leaves);
+            }
+        }
+        this
+    }
+
+    /// What an axis of a value is made of.
+    pub fn part(&self, value: Value, axis: usize) -> Part {
+        self.axes[self.first_axis[self.place(value)] as usize + axis]
+    }
+
+    /// The number of a value among all values.
+    pub fn place(&self, value: Value) -> usize {
+        self.first_value[value.node.0] as usize + value.slot
+    }
+
+    fn forbid_all(&mut self, value: Value, reason: Reason) {
+        for axis in 0..self.rank(value) {
+            self.coupling.forbid(self.part(value, axis), reason);
+        }
+    }
+
+    fn rank(&self, value: Value) -> usize {
+        self.graph.node(value.node).facts[value.slot].rank()
+    }
+
+    fn seal_boundaries(&mut self) {
+        for id in self.graph.input_ids() {
+            self.forbid_all(Value { node: id, slot: 0 }, Reason::Input);
+            for (axis, _) in self.graph.node(id).facts[0].shape.iter().enumerate().filter(|(_, dim)| dim.is_batch()) {
+                self.coupling.forbid(self.part(Value { node: id, slot: 0 }, axis), Reason::Samples);
+            }
+        }
+        for value in self.graph.outputs() {
+            self.forbid_all(*value, Reason::Output);
+        }
+    }
+
+    /// Joins the axes that share a letter of the operator at `id`, and forbids those that may not shrink.
+    fn visit(&mut self, id: NodeId) {
+        let node = self.graph.node(id);
+        if matches!(node.op, Op::Input(_) | Op::Parameter(_) | Op::Constant(_)) {
+            return;
+        }
+        let axes = node.op.axes(&self.graph.input_facts(id));
+        let operands: Vec<Value> = node.inputs.iter().copied().chain(self.graph.outputs_of(id)).collect();
+        let shapes: Vec<&[Dim]> = operands.iter().map(|&value| self.shape(value)).collect();
+        match axes.lengths(&shapes) {
+            Some(lengths) if !axes.is_opaque() => {
+                self.meet(&axes, &operands, id);
+                self.compose(&axes, &operands, &lengths, id);
+                self.apply_roles(&axes, node, id);
+            }
+            _ => operands.into_iter().for_each(|value| self.forbid_all(value, Reason::Opaque(id))),
+        }
+    }
+
+    fn shape(&self, value: Value) -> &'a [Dim] {
+        &self.graph.node(value.node).facts[value.slot].shape
+    }
+
+    /// Joins the axes that are one letter each.
+    fn meet(&mut self, axes: &Axes, operands: &[Value], id: NodeId) {
+        self.scratch.parts.clear();
+        self.scratch.samples.clear();
+        for (operand, &value) in axes.inputs().iter().chain(axes.outputs()).zip(operands) {
+            for (at, axis) in operand.iter().enumerate() {
+                let Axis::Letter(letter) = axis else { continue };
+                let part = self.part(value, at);
+                match self.scratch.slot(letter.id) {
+                    (Some(met), _) => {
+                        let met = *met;
+                        self.coupling.join(part, met, Reason::Uneven(id));
+                    }
+                    (slot, _) => *slot = Some(part),
+                }
+                *self.scratch.slot(letter.id).1 |= self.shape(value)[at].is_batch();
+            }
+        }
+    }
+
+    /// Joins the axes that are products and chains with what they are made of.
+    fn compose(&mut self, axes: &Axes, operands: &[Value], lengths: &[usize], id: NodeId) {
+        for (operand, &value) in axes.inputs().iter().chain(axes.outputs()).zip(operands) {
+            for (at, axis) in operand.iter().enumerate() {
+                if matches!(axis, Axis::One | Axis::Letter(_)) {
+                    continue;
+                }
+                let made = self.made_of(axis, lengths, self.shape(value)[at].is_batch());
+                let part = self.part(value, at);
+                self.coupling.join(part, made, Reason::Uneven(id));
+            }
+        }
+    }
+
+    fn made_of(&mut self, axis: &Axis, lengths: &[usize], batch: bool) -> Part {
+        match axis {
+            Axis::One => self.coupling.leaf(1),
+            Axis::Letter(letter) => self.letter(*letter, lengths),
+            Axis::Product(letters) => {
+                let factors: Vec<Part> = letters.iter().map(|&letter| self.letter(letter, lengths)).collect();
+                if batch {
+                    self.forbid_before_samples(letters, &factors);
+                }
+                self.coupling.product(factors)
+            }
+            Axis::Chain(axes) => {
+                let parts = axes.iter().map(|axis| self.made_of(axis, lengths, batch)).collect();
+                self.coupling.chain(parts)
+            }
+        }
+    }
+
+    /// The samples are the outermost factor of a batch axis, or else what stands before them cannot be told apart from them.
+    fn forbid_before_samples(&mut self, letters: &[Letter], factors: &[Part]) {
+        let samples = letters.iter().position(|letter| *self.scratch.slot(letter.id).1);
+        let before = samples.map_or(factors.len(), |at| if at == 0 { 0 } else { at + 1 });
+        factors[..before].iter().for_each(|&part| self.coupling.forbid(part, Reason::Samples));
+    }
+
+    fn letter(&mut self, letter: Letter, lengths: &[usize]) -> Part {
+        if let (Some(met), _) = self.scratch.slot(letter.id) {
+            return *met;
+        }
+        let part = self.coupling.leaf(lengths[usize::from(letter.id)]);
+        *self.scratch.slot(letter.id).0 = Some(part);
+        part
+    }
+
+    fn apply_roles(&mut self, axes: &Axes, node: &Node, id: NodeId) {
+        let all = || axes.inputs().iter().chain(axes.outputs()).flatten();
+        for letter in all().flat_map(Axis::letters).filter(|letter| letter.bound) {
+            if let (Some(part), _) = self.scratch.slot(letter.id) {
+                let part = *part;
+                self.coupling.forbid(part, Reason::Bound(id));
+            }
+        }
+        if let Op::Matmul(_) | Op::Attention(_) = node.op {
+            for letter in axes.inputs()[0].iter().flat_map(Axis::letters) {
+                let stands = |operand: &[Axis]| operand.iter().any(|axis| axis.letters().any(|l| l == letter));
+                if let (true, true, (Some(part), _)) =
+                    (stands(&axes.inputs()[1]), stands(&axes.outputs()[0]), self.scratch.slot(letter.id))
+                {
+                    let part = *part;
+                    self.coupling.mark(part);
+                }
+            }
+        }
+    }
+}
+
+impl Scratch {
+    /// The part that is a letter, and whether it counts samples.
+    fn slot(&mut self, letter: u16) -> (&mut Option<Part>, &mut bool) {
+        let at = usize::from(letter);
+        if self.parts.len() <= at {
+            self.parts.resize(at + 1, None);
+            self.samples.resize(at + 1, false);
+        }
+        (&mut self.parts[at], &mut self.samples[at])
+    }
+}

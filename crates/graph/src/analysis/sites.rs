@@ -1,0 +1,227 @@
+//! From joined axes to sites.
+use super::joined::Joined;
+use super::places::{Piece, pieces};
+use super::{Member, Site, Verdict};
+use crate::coupling::Part;
+use crate::graph::{NodeId, Value};
+use crate::kind::SparsityKind;
+use crate::kinds::{Channel, Head, Kind};
+use crate::operators::Op;
+
+/// Sites that overlap in one axis: more than this are not weighed against each other.
+const MOST_OVERLAPS: usize = 64;
+
+/// No site.
+const NONE: u32 = u32::MAX;
+
+/// A site in the making.
+struct Draft {
+    leaf: Part,
+    members: Vec<Member>,
+    nested: bool,
+    crowded: bool,
+    /// Sites whose units lie inside of its own, or around them.
+    overlaps: Vec<u32>,
+    level: Level,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Level {
+    Feature,
+    Neuron,
+    Channel,
+    Head,
+}
+
+impl Level {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Feature => "feature",
+            Self::Neuron => "neuron",
+            Self::Channel => "channel",
+            Self::Head => "head",
+        }
+    }
+
+    /// What the axes of an operator's output count.
+    fn of(op: &Op) -> Self {
+        match op {
+            Op::Conv(_) | Op::ConvTranspose(_) => Self::Channel,
+            Op::Linear(_) | Op::Gemm(_) | Op::Matmul(_) => Self::Neuron,
+            _ => Self::Feature,
+        }
+    }
+}
+
+/// The sites of a graph, in the order of the weights.
+pub(super) fn sites(joined: &mut Joined<'_>) -> Vec<Site> {
+    let mut drafts = Drafts::of_weights(joined);
+    drafts.add_members(joined);
+    let chosen = drafts.choose(joined);
+    (0..drafts.all.len()).filter_map(|at| drafts.site(at, &chosen, joined)).collect()
+}
+
+struct Drafts {
+    all: Vec<Draft>,
+    by_leaf: Vec<u32>,
+}
+
+impl Drafts {
+    /// A draft for every set of units that weights have.
+    fn of_weights(joined: &mut Joined<'_>) -> Self {
+        let mut this = Self { all: Vec::new(), by_leaf: vec![NONE; joined.coupling.len()] };
+        let mut found = Vec::new();
+        for id in joined.graph.ids().filter(|&id| matches!(joined.graph.node(id).op, Op::Parameter(_))) {
+            for axis in 0..joined.graph.node(id).facts[0].rank() {
+                pieces(joined, Value { node: id, slot: 0 }, axis, &mut found);
+                found.sort_by_key(|piece| piece.member.start);
+                found.iter().for_each(|piece| this.open(piece.leaf));
+            }
+        }
+        this
+    }
+
+    fn open(&mut self, leaf: Part) {
+        let slot = &mut self.by_leaf[leaf.index()];
+        if *slot == NONE {
+            *slot = self.all.len() as u32;
+            let (members, overlaps) = (Vec::new(), Vec::new());
+            self.all.push(Draft { leaf, members, nested: false, crowded: false, overlaps, level: Level::Feature });
+        }
+    }
+
+    /// Everywhere that the units lie.
+    fn add_members(&mut self, joined: &mut Joined<'_>) {
+        let mut found = Vec::new();
+        for id in joined.graph.ids() {
+            let level = Level::of(&joined.graph.node(id).op);
+            for value in joined.graph.outputs_of(id) {
+                for axis in 0..joined.graph.node(id).facts[value.slot].rank() {
+                    pieces(joined, value, axis, &mut found);
+                    found.retain(|piece| self.by_leaf[piece.leaf.index()] != NONE);
+                    found.iter().for_each(|piece| self.add(piece, level));
+                    self.note_overlaps(&mut found, joined);
+                }
+            }
+        }
+    }
+
+    fn add(&mut self, piece: &Piece, level: Level) {
+        let draft = &mut self.all[self.by_leaf[piece.leaf.index()] as usize];
+        draft.members.push(piece.member);
+        draft.nested |= piece.nested;
+        draft.level = draft.level.max(level);
+    }
+
+    /// Which of the pieces of one axis overlap: all pairs, in each run of pieces that touch the same elements.
+    fn note_overlaps(&mut self, found: &mut [Piece], joined: &Joined<'_>) {
+        if found.len() < 2 {
+            return;
+        }
+        found.sort_by_key(|piece| piece.member.start);
+        let span = |piece: &Piece| piece.span(joined.coupling.length(piece.leaf));
+        let (mut first, mut end) = (0, span(&found[0]).1);
+        for at in 1..=found.len() {
+            if at < found.len() && span(&found[at]).0 < end {
+                end = end.max(span(&found[at]).1);
+                continue;
+            }
+            self.note_run(&found[first..at]);
+            if at < found.len() {
+                (first, end) = (at, span(&found[at]).1);
+            }
+        }
+    }
+
+    fn note_run(&mut self, run: &[Piece]) {
+        let sites: Vec<u32> = run.iter().map(|piece| self.by_leaf[piece.leaf.index()]).collect();
+        for (at, &a) in sites.iter().enumerate() {
+            if sites.len() > MOST_OVERLAPS {
+                self.all[a as usize].crowded = true;
+                continue;
+            }
+            for &b in sites[..at].iter().filter(|&&b| b != a) {
+                self.all[a as usize].overlaps.push(b);
+                self.all[b as usize].overlaps.push(a);
+            }
+        }
+    }
+
+    /// Which sites can be thinned out, each for itself: of those that overlap, whole units come before parts of units.
+    fn choose(&mut self, joined: &mut Joined<'_>) -> Vec<bool> {
+        let mut chosen = vec![false; self.all.len()];
+        let outer = |draft: &Draft| draft.members.iter().all(|member| member.repeats == 1);
+        for whole in [true, false] {
+            for at in 0..self.all.len() {
+                let draft = &self.all[at];
+                let free = joined.coupling.reason(draft.leaf).is_none() && !draft.nested && !draft.crowded;
+                let alone = !draft.overlaps.iter().any(|&other| chosen[other as usize]);
+                let units = joined.coupling.length(draft.leaf);
+                if outer(draft) == whole && free && alone && units > 1 {
+                    chosen[at] = true;
+                }
+            }
+        }
+        chosen
+    }
+
+    /// The site of a draft; `None` for a single unit that is all of its axis.
+    fn site(&self, at: usize, chosen: &[bool], joined: &Joined<'_>) -> Option<Site> {
+        let draft = &self.all[at];
+        let units = joined.coupling.length(draft.leaf);
+        let lengthy = |member: &Member| length(member, joined) > 1;
+        if !draft.members.iter().any(lengthy) {
+            return None;
+        }
+        let level = if joined.coupling.is_marked(draft.leaf) { Level::Head } else { draft.level };
+        let kind = if level == Level::Head { Kind::Head(Head) } else { Kind::Channel(Channel) };
+        let (kinds, verdict) = if chosen[at] && kind.fits(units, 1) {
+            (vec![kind], Verdict::Sparsifiable(why(units, &draft.members, joined)))
+        } else {
+            (Vec::new(), Verdict::NotSparsifiable(self.why_not(at, chosen, joined)))
+        };
+        let name = self.name(at, joined);
+        Some(Site { name, level: level.name().to_owned(), units, kinds, members: draft.members.clone(), verdict })
+    }
+
+    fn name(&self, at: usize, joined: &Joined<'_>) -> String {
+        let first = self.all[at].members.iter().find(|member| is_weight(member.value.node, joined));
+        let named = |member: &Member| {
+            let name = &joined.graph.node(member.value.node).name;
+            let place = if member.start > 0 { format!(" from {}", member.start) } else { String::new() };
+            format!("{name}[{}{place}]", member.axis)
+        };
+        first.map(named).unwrap_or_default()
+    }
+
+    fn why_not(&self, at: usize, chosen: &[bool], joined: &Joined<'_>) -> String {
+        let draft = &self.all[at];
+        if let Some(reason) = joined.coupling.reason(draft.leaf) {
+            return reason.text(joined.graph);
+        }
+        if let Some(&other) = draft.overlaps.iter().find(|&&other| chosen[other as usize]) {
+            return format!(
+                "interleaved with the units of {}, which thin out instead",
+                self.name(other as usize, joined)
+            );
+        }
+        let units = joined.coupling.length(draft.leaf);
+        let why = if units <= 1 { "a single unit" } else { "its units lie scattered inside of others" };
+        why.to_owned()
+    }
+}
+
+fn is_weight(id: NodeId, joined: &Joined<'_>) -> bool {
+    matches!(joined.graph.node(id).op, Op::Parameter(_))
+}
+
+fn length(member: &Member, joined: &Joined<'_>) -> usize {
+    joined.graph.node(member.value.node).facts[member.value.slot].shape[member.axis].count()
+}
+
+fn why(units: usize, members: &[Member], joined: &Joined<'_>) -> String {
+    let block = members.iter().map(|member| member.block).min().unwrap_or(1);
+    let weights = members.iter().filter(|member| is_weight(member.value.node, joined)).count();
+    let stride = if block > 1 { format!(" in multiples of {block}") } else { String::new() };
+    format!("exact: {units} units{stride} leave {weights} weight axes together")
+}

@@ -1,0 +1,85 @@
+//! The operands of a layer, and its passes over them.
+use super::case::Case;
+use super::cases::noise;
+use crate::error::Error;
+use crate::kernel::{Args, Kernel, Key, Operands};
+use crate::kernels;
+use crate::layer::Layer;
+use crate::pack::{Order, Pack};
+use crate::pattern::Pattern;
+use supple_graph::Phase;
+
+/// A layer with its operands, dense or with the first blocks of a pack.
+pub struct LayerCase {
+    layer: Layer,
+    pack: Option<(Pack, usize)>,
+    x: Vec<f32>,
+    w: Vec<f32>,
+    b: Vec<f32>,
+    y: Vec<f32>,
+    dy: Vec<f32>,
+    dx: Vec<f32>,
+    dw: Vec<f32>,
+    db: Vec<f32>,
+}
+
+impl LayerCase {
+    /// All weights.
+    pub fn dense(layer: Layer) -> Self {
+        let [x, w, b, y] = layer.lengths();
+        let zeros = |length| vec![0.0; length];
+        let (dx, dw, db) = (zeros(x), zeros(w), zeros(b));
+        Self { layer, pack: None, x: noise(x), w: noise(w), b: noise(b), y: zeros(y), dy: noise(y), dx, dw, db }
+    }
+
+    /// The share `density` of the blocks of each row, at least one; nothing where the layer's positions do not fit a pack.
+    pub fn blocks(layer: Layer, height: usize, order: Order, density: f64) -> Option<Self> {
+        let dense = Self::dense(layer);
+        let pack = Pack::new(&layer, &dense.w, &dense.w, height, order).ok()?;
+        let kept = ((density * pack.stored() as f64).round() as usize).clamp(1, pack.stored());
+        let (w, dw) = (pack.values().to_vec(), vec![0.0; pack.values().len()]);
+        Some(Self { pack: Some((pack, kept)), w, dw, ..dense })
+    }
+
+    fn pattern(&self) -> Result<Pattern<'_>, Error> {
+        match &self.pack {
+            None => Ok(Pattern::Dense),
+            Some((pack, kept)) => pack.blocks(*kept).map(Pattern::Blocks),
+        }
+    }
+
+    fn kernel(&self, phase: Phase) -> Result<&'static dyn Kernel, Error> {
+        let key = Key { layer: self.layer, format: self.pattern()?.format(), phase };
+        kernels::find(&key).ok_or_else(|| Error::new("bench", format!("no kernel takes {key:?}")))
+    }
+
+    fn pass(&mut self, phase: Phase, threads: usize) -> Result<(), Error> {
+        let kernel = self.kernel(phase)?;
+        let Self { layer, pack, x, w, b, y, dy, dx, dw, db } = self;
+        let pattern = match pack {
+            None => Pattern::Dense,
+            Some((pack, kept)) => Pattern::Blocks(pack.blocks(*kept)?),
+        };
+        let operands = match phase {
+            Phase::Forward => Operands::Forward { x, w, b: Some(b), relu: false, y },
+            Phase::BackwardInput => Operands::BackwardInput { dy, w, dx },
+            _ => Operands::BackwardWeight { dy, x, dw, db: Some(db) },
+        };
+        kernel.run(Args { layer: *layer, pattern, operands, threads })
+    }
+}
+
+impl Case for LayerCase {
+    fn forward(&mut self, threads: usize) -> Result<(), Error> {
+        self.pass(Phase::Forward, threads)
+    }
+
+    fn backward(&mut self, threads: usize) -> Result<(), Error> {
+        self.pass(Phase::BackwardInput, threads)?;
+        self.pass(Phase::BackwardWeight, threads)
+    }
+
+    fn chosen(&self) -> &'static str {
+        self.kernel(Phase::Forward).map_or("none", |kernel| kernel.name())
+    }
+}

@@ -1,0 +1,362 @@
+//! Activations with the pixels innermost, so that every position of a kernel is one distance for all pixels.
+use crate::gather::prefetch;
+use crate::layer::{Conv2d, Layer, Linear};
+use crate::transpose::transpose;
+use std::ops::Range;
+
+/// How some samples lie as planes. Pixel `(row, column)` of the output of sample `s` is at `(s * rows + row) * pitch + column`, and what a position of
+/// the kernel sees of it lies as far from there as [`offsets`](Self::offsets) says. The zeros on the right of a line are those on the left of the next
+/// one, and those below a sample are those above the next one. With a stride, every residue is a plane of its own.
+///
+/// A linear layer is a convolution of images of one pixel.
+pub(crate) struct Planes {
+    conv: Conv2d,
+    out: [usize; 2],
+    /// Lines of one sample, and elements of a line.
+    rows: usize,
+    pitch: usize,
+    /// Steps from the first position to the last, down and right.
+    reach: [usize; 2],
+    /// Residues of the stride that positions have, down and right.
+    residues: [Vec<usize>; 2],
+    lanes: usize,
+}
+
+impl Planes {
+    pub fn new(layer: &Layer, lanes: usize) -> Self {
+        let conv = normal(layer);
+        let out = conv.output_size();
+        let far = |a: usize, k: usize| k * conv.dilation[a];
+        let reach = [0, 1].map(|a| far(a, conv.kernel[a] - 1) / conv.stride[a]);
+        let residues = [0, 1].map(|a| {
+            let mut found: Vec<usize> = (0..conv.kernel[a]).map(|k| far(a, k) % conv.stride[a]).collect();
+            found.sort_unstable();
+            found.dedup();
+            found
+        });
+        let [rows, pitch] = [0, 1].map(|a| {
+            let zeros = conv.padding[a] / conv.stride[a];
+            let data = (conv.size[a] + conv.padding[a]).saturating_sub(1) / conv.stride[a] + 1;
+            let seen = out[a] + reach[a];
+            data.min(seen).max(seen.saturating_sub(zeros)).max(out[a])
+        });
+        Self { conv, out, rows, pitch, reach, residues, lanes }
+    }
+
+    /// The layer as a convolution.
+    pub fn conv(&self) -> &Conv2d {
+        &self.conv
+    }
+
+    /// Pixels of the output of a sample.
+    pub fn pixels(&self) -> usize {
+        self.out[0] * self.out[1]
+    }
+
+    /// Elements from the first pixel of a sample to that of the next.
+    pub fn sample(&self) -> usize {
+        self.rows * self.pitch
+    }
+
+    /// Elements from the first pixel of the first of `samples` to the last pixel of the last, in whole vectors.
+    pub fn length(&self, samples: usize) -> usize {
+        let last = (samples * self.rows).saturating_sub(self.rows - self.out[0]) * self.pitch;
+        last.saturating_sub(self.pitch - self.out[1]).next_multiple_of(self.lanes)
+    }
+
+    /// Elements from one plane of the input to the next.
+    pub fn span(&self, samples: usize) -> usize {
+        let reach = self.reach[0] * self.pitch + self.reach[1];
+        (self.length(samples) + reach).max(samples * self.sample()).next_multiple_of(self.lanes)
+    }
+
+    /// Planes of an input channel.
+    pub fn residues(&self) -> usize {
+        self.residues[0].len() * self.residues[1].len()
+    }
+
+    /// How far each position of a group sees.
+    pub fn offsets(&self, samples: usize) -> Vec<u32> {
+        let (conv, span) = (&self.conv, self.span(samples));
+        let along = |a: usize, k: usize| {
+            let far = k * conv.dilation[a];
+            let residue = self.residues[a].iter().position(|&r| r == far % conv.stride[a]).unwrap_or(0);
+            (residue, far / conv.stride[a])
+        };
+        let mut offsets = Vec::with_capacity(conv.row());
+        for channel in 0..conv.group_inputs() {
+            for k in 0..conv.kernel[0] {
+                for l in 0..conv.kernel[1] {
+                    let ((top, down), (left, right)) = (along(0, k), along(1, l));
+                    let plane = channel * self.residues() + top * self.residues[1].len() + left;
+                    offsets.push((plane * span + down * self.pitch + right) as u32);
+                }
+            }
+        }
+        offsets
+    }
+
+    /// Whether the planes of a sample are the sample itself: nothing but whole vectors of pixels, each seen by one position.
+    pub fn is_direct(&self) -> bool {
+        let conv = &self.conv;
+        let plain = conv.kernel == [1, 1] && conv.stride == [1, 1] && conv.padding == [0, 0];
+        plain && !self.is_flat() && self.pixels().is_multiple_of(self.lanes)
+    }
+
+    /// Writes the planes of some channels of some samples; `x` starts at the first of the samples.
+    #[inline(always)]
+    pub fn fill_input(&self, x: &[f32], samples: usize, channels: Range<usize>, planes: &mut [f32]) {
+        let span = self.span(samples);
+        if self.is_flat() {
+            transpose((&x[channels.start..], self.conv.inputs), [samples, channels.len()], (planes, span));
+            planes.chunks_exact_mut(span).for_each(|plane| plane[samples..].fill(0.0));
+            return;
+        }
+        let image = self.conv.size[0] * self.conv.size[1];
+        let lines = self.lines(samples);
+        for (channel, planes) in channels.zip(planes.chunks_exact_mut(self.residues() * span)) {
+            let mut end = 0;
+            for line in &lines {
+                let from = &x[(line.sample * self.conv.inputs + channel) * image + line.image..];
+                zero(&mut planes[end..line.plane]);
+                copy(from, self.conv.stride[1], &mut planes[line.plane..], 1, line.count);
+                end = line.plane + line.count;
+            }
+            planes[end..].fill(0.0);
+        }
+    }
+
+    /// Writes planes like those of [`fill_input`](Self::fill_input) to the gradient of the input.
+    #[inline(always)]
+    pub fn write_input(&self, planes: &[f32], samples: usize, channels: Range<usize>, dx: &mut [&mut [f32]]) {
+        let span = self.span(samples);
+        if self.is_flat() {
+            write_rows(planes, span, channels, 0..samples, dx);
+            return;
+        }
+        let image = self.conv.size[0] * self.conv.size[1];
+        dx.iter_mut().for_each(|dx| dx[channels.start * image..channels.end * image].fill(0.0));
+        let lines = self.lines(samples);
+        for (channel, planes) in channels.zip(planes.chunks_exact(self.residues() * span)) {
+            for line in &lines {
+                let to = &mut dx[line.sample][channel * image + line.image..];
+                copy(&planes[line.plane..], 1, to, self.conv.stride[1], line.count);
+            }
+        }
+    }
+
+    /// Whether samples have one pixel only, in one plane.
+    pub fn is_flat(&self) -> bool {
+        self.conv.size == [1, 1] && self.sample() == 1 && self.residues() == 1
+    }
+
+    /// Every line that has pixels of the input, of the planes of one channel.
+    fn lines(&self, samples: usize) -> Vec<Line> {
+        let (conv, span) = (&self.conv, self.span(samples));
+        let along = |a: usize, residue: usize, most: usize| {
+            let first = conv.padding[a].saturating_sub(residue).div_ceil(conv.stride[a]);
+            let end = (conv.size[a] + conv.padding[a]).saturating_sub(residue).div_ceil(conv.stride[a]);
+            first..end.min(most)
+        };
+        let mut lines = Vec::new();
+        for (top, &down) in self.residues[0].iter().enumerate() {
+            for (left, &right) in self.residues[1].iter().enumerate() {
+                let plane = (top * self.residues[1].len() + left) * span;
+                let (rows, columns) = (along(0, down, self.rows), along(1, right, self.pitch));
+                if columns.is_empty() {
+                    continue;
+                }
+                let first = columns.start * conv.stride[1] + right - conv.padding[1];
+                for sample in 0..samples {
+                    for row in rows.clone() {
+                        let image = (row * conv.stride[0] + down - conv.padding[0]) * conv.size[1] + first;
+                        let plane = plane + (sample * self.rows + row) * self.pitch + columns.start;
+                        lines.push(Line { sample, plane, image, count: columns.len() });
+                    }
+                }
+            }
+        }
+        lines
+    }
+
+    /// The planes of the gradient of some output channels, zero where there is no pixel; `dy` starts at the first of the samples.
+    #[inline(always)]
+    pub fn fill_output(
+        &self,
+        dy: &[f32],
+        samples: usize,
+        (channels, runs): (Range<usize>, &[Run]),
+        planes: &mut [f32],
+    ) {
+        let (length, pixels) = (self.length(samples), self.pixels());
+        if self.is_flat() {
+            transpose((&dy[channels.start..], self.conv.outputs), [samples, channels.len()], (planes, length));
+            planes.chunks_exact_mut(length).for_each(|plane| plane[samples..].fill(0.0));
+            return;
+        }
+        for (channel, plane) in channels.zip(planes.chunks_exact_mut(length)) {
+            let mut end = 0;
+            for run in runs {
+                let from = (run.sample * self.conv.outputs + channel) * pixels + run.pixel;
+                zero(&mut plane[end..run.at]);
+                copy_run(&dy[from..][..run.count], &mut plane[run.at..][..run.count]);
+                end = run.at + run.count;
+            }
+            plane[end..].fill(0.0);
+        }
+    }
+
+    /// Asks for the memory that [`write_output`](Self::write_output) will write to with the same arguments.
+    #[inline(always)]
+    pub fn prefetch_output(&self, (range, runs): (Range<usize>, &[Run]), channels: Range<usize>, y: &[&mut [f32]]) {
+        if self.is_flat() {
+            y[range.start..range.end.min(y.len())].iter().for_each(|row| prefetch(&row[channels.clone()]));
+            return;
+        }
+        let pixels = self.pixels();
+        for channel in channels {
+            for run in runs {
+                prefetch(&y[run.sample][channel * pixels + run.pixel..][..run.count]);
+            }
+        }
+    }
+
+    /// Writes the part `range` of the planes of some output channels, `[channels, range]`, to `y[sample][channel]`; `runs` are those of the range.
+    #[inline(always)]
+    pub fn write_output(
+        &self,
+        tile: &[f32],
+        (range, runs): (Range<usize>, &[Run]),
+        channels: Range<usize>,
+        y: &mut [&mut [f32]],
+    ) {
+        if self.is_flat() {
+            let samples = range.start..range.end.min(y.len());
+            write_rows(tile, range.len(), channels, samples, y);
+            return;
+        }
+        let pixels = self.pixels();
+        for (channel, line) in channels.zip(tile.chunks_exact(range.len())) {
+            for run in runs {
+                let to = &mut y[run.sample][channel * pixels + run.pixel..][..run.count];
+                copy_run(&line[run.at..][..run.count], to);
+            }
+        }
+    }
+
+    /// The pixels of the output within a range of a plane, as stretches of a line.
+    pub fn runs(&self, range: Range<usize>, samples: usize) -> impl Iterator<Item = Run> + '_ {
+        let flat = self.is_flat();
+        let lines = range.start / self.pitch..range.end.div_ceil(self.pitch).min(samples * self.rows);
+        lines.filter(move |_| !flat).filter_map(move |line| {
+            let (sample, row) = (line / self.rows, line % self.rows);
+            let start = (line * self.pitch).max(range.start);
+            let end = (line * self.pitch + self.out[1]).min(range.end);
+            let pixel = row * self.out[1] + start - line * self.pitch;
+            let run = Run { at: start - range.start, sample, pixel, count: end.saturating_sub(start) };
+            (row < self.out[0] && start < end).then_some(run)
+        })
+    }
+}
+
+/// A line of a plane and the pixels of the input that lie there.
+struct Line {
+    sample: usize,
+    /// Where it begins in the planes of a channel.
+    plane: usize,
+    /// Where it begins in the image.
+    image: usize,
+    count: usize,
+}
+
+/// Some pixels of one line of the output.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Run {
+    /// Where they begin in the range.
+    at: usize,
+    sample: usize,
+    pixel: usize,
+    count: usize,
+}
+
+fn normal(layer: &Layer) -> Conv2d {
+    match *layer {
+        Layer::Linear(Linear { rows, inputs, outputs, .. }) => Conv2d {
+            batch: rows,
+            inputs,
+            outputs,
+            groups: 1,
+            size: [1, 1],
+            kernel: [1, 1],
+            stride: [1, 1],
+            padding: [0, 0],
+            dilation: [1, 1],
+            row_stride: inputs,
+        },
+        Layer::Conv2d(conv) => conv,
+    }
+}
+
+/// `to[i * to_step] = from[i * from_step]`.
+#[inline(always)]
+fn copy(from: &[f32], from_step: usize, to: &mut [f32], to_step: usize, count: usize) {
+    match (from_step, to_step) {
+        _ if count == 0 => {}
+        (1, 1) => copy_run(&from[..count], &mut to[..count]),
+        (2, 1) => {
+            let from = &from[..2 * count - 1];
+            to[..count].iter_mut().enumerate().for_each(|(i, to)| *to = from[2 * i]);
+        }
+        (1, 2) => {
+            let to = &mut to[..2 * count - 1];
+            from[..count].iter().enumerate().for_each(|(i, from)| to[2 * i] = *from);
+        }
+        _ => {
+            let pairs = to.iter_mut().step_by(to_step).zip(from.iter().step_by(from_step));
+            pairs.take(count).for_each(|(to, from)| *to = *from);
+        }
+    }
+}
+
+/// Copies few elements without a call.
+#[inline(always)]
+fn copy_run(from: &[f32], to: &mut [f32]) {
+    let count = to.len();
+    let from = &from[..count];
+    if count >= 8 {
+        let (heads, head) = (to.chunks_exact_mut(8), from.chunks_exact(8));
+        heads.zip(head).for_each(|(to, from)| to.copy_from_slice(from));
+        to[count - 8..].copy_from_slice(&from[count - 8..]);
+    } else if count >= 4 {
+        to[..4].copy_from_slice(&from[..4]);
+        to[count - 4..].copy_from_slice(&from[count - 4..]);
+    } else {
+        to.iter_mut().zip(from).for_each(|(to, from)| *to = *from);
+    }
+}
+
+/// Fills few elements without a call.
+#[inline(always)]
+fn zero(to: &mut [f32]) {
+    to.iter_mut().for_each(|v| *v = 0.0);
+}
+
+/// Columns that are transposed at a time: whole cache lines of what is written.
+const COLUMNS: usize = 64;
+
+/// `rows[r][columns.start + c] = planes[c * stride + r - range.start]` for the rows of `range`.
+#[inline(always)]
+fn write_rows(planes: &[f32], stride: usize, columns: Range<usize>, range: Range<usize>, rows: &mut [&mut [f32]]) {
+    let mut block = [0.0; 16 * COLUMNS];
+    for first in (0..columns.len()).step_by(COLUMNS) {
+        let count = COLUMNS.min(columns.len() - first);
+        for start in range.clone().step_by(16) {
+            let some = 16.min(range.end - start);
+            let from = &planes[first * stride + start - range.start..];
+            transpose((from, stride), [count, some], (&mut block, COLUMNS));
+            for (row, line) in rows[start..start + some].iter_mut().zip(block.chunks_exact(COLUMNS)) {
+                copy_run(&line[..count], &mut row[columns.start + first..][..count]);
+            }
+        }
+    }
+}
