@@ -2,16 +2,18 @@
 use crate::kernel::{Kernel, Key};
 
 mod block_planes;
+mod block_rows;
 mod dense_conv2d;
 mod dense_linear;
 mod depthwise_conv2d;
 
 pub use block_planes::BlockPlanes;
+pub use block_rows::BlockRows;
 pub use dense_conv2d::DenseConv2d;
 pub use dense_linear::DenseLinear;
 pub use depthwise_conv2d::DepthwiseConv2d;
 
-static ALL: [&dyn Kernel; 4] = [&DenseLinear, &DepthwiseConv2d, &DenseConv2d, &BlockPlanes];
+static ALL: [&dyn Kernel; 5] = [&DenseLinear, &DepthwiseConv2d, &DenseConv2d, &BlockRows, &BlockPlanes];
 
 /// Every kernel.
 pub fn all() -> &'static [&'static dyn Kernel] {

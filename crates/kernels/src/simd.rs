@@ -33,6 +33,13 @@ pub(crate) fn multiply_add<S: Simd>(simd: S, a: S::f32s, b: S::f32s, c: S::f32s)
     }
 }
 
+/// As [`multiply_add`], of numbers.
+#[inline(always)]
+pub(crate) fn multiply_add_scalar<S: Simd>(a: f32, b: f32, c: f32) -> f32 {
+    let emulated = [TypeId::of::<Scalar128b>(), TypeId::of::<Scalar256b>(), TypeId::of::<Scalar512b>()];
+    if emulated.contains(&TypeId::of::<S>()) { a * b + c } else { a.mul_add(b, c) }
+}
+
 /// The vector from `at` on.
 #[inline(always)]
 pub(crate) fn load<S: Simd>(from: &[f32], at: usize) -> S::f32s {
