@@ -66,7 +66,12 @@ impl<'a> SimulatedDevice<'a> {
     /// The same device with a timing model.
     #[must_use]
     pub fn with_timing(self, timing: &'a Timing) -> Self {
-        Self { timing: Some(timing), ..self }
+        let phase = timing.phase_ms.map(|ms| Nanos::from_seconds(ms / 1e3));
+        let processor = match phase {
+            Some(phase) => self.processor.with_phase(phase),
+            None => self.processor,
+        };
+        Self { processor, timing: Some(timing), ..self }
     }
 
     /// The same device with memory bandwidth that moves; the timing model's sensitivity, where it has one, goes before that of `bandwidth`.

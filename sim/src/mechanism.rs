@@ -18,7 +18,7 @@ pub enum Mechanism {
     Quota {
         /// Time from refill to refill.
         period: Nanos,
-        /// Time from tick to tick; the first is half of it after the start of the run.
+        /// Time from tick to tick; the first is half of it after the start of the run, unless said ([`Processor::with_phase`]).
         tick: Nanos,
     },
 }
@@ -61,6 +61,8 @@ pub struct Processor<'a> {
     /// Nanoseconds left in the pool, below zero where more was used, and the period they belong to.
     pool: f64,
     period: Option<u64>,
+    /// When the first tick is.
+    phase: Nanos,
     /// Whether the thread runs, or has only just ended its work: it then runs on to the next tick.
     on: bool,
     served: f64,
@@ -82,6 +84,10 @@ impl<'a> Processor<'a> {
     /// An idle processor at time zero.
     pub fn new(trace: &'a Trace, mechanism: Mechanism) -> Self {
         let events = EventQueue::default();
+        let phase = match mechanism {
+            Mechanism::Quota { tick, .. } => Nanos(tick.0 / 2),
+            Mechanism::Fluid => Nanos::ZERO,
+        };
         Self {
             trace,
             mechanism,
@@ -91,9 +97,16 @@ impl<'a> Processor<'a> {
             speed: 1.0,
             pool: 0.0,
             period: None,
+            phase,
             on: false,
             served: 0.0,
         }
+    }
+
+    /// The same processor with its first tick at this time.
+    #[must_use]
+    pub fn with_phase(self, phase: Nanos) -> Self {
+        Self { phase, ..self }
     }
 
     /// Virtual time since the start of the run.
@@ -221,7 +234,7 @@ impl<'a> Processor<'a> {
     fn throttled(&self) -> Option<Nanos> {
         let Mechanism::Quota { tick, .. } = self.mechanism else { return None };
         let empty = self.now + Nanos(self.pool.max(0.0).ceil() as u64);
-        Some(if tick == Nanos::ZERO { empty } else { next_tick(empty, tick) })
+        Some(if tick == Nanos::ZERO { empty } else { next_tick(empty, tick, self.phase) })
     }
 
     /// Takes over what the trace gives now, and plans when to look again.
@@ -260,8 +273,8 @@ fn boundary(when: Nanos, period: u64) -> Nanos {
     Nanos(when.0.div_ceil(period).saturating_mul(period))
 }
 
-/// The first tick at `when` or later.
-fn next_tick(when: Nanos, tick: Nanos) -> Nanos {
-    let half = tick.0 / 2;
-    Nanos(when.0.saturating_sub(half).div_ceil(tick.0).saturating_mul(tick.0).saturating_add(half))
+/// The first tick at `when` or later, when there is one at `phase`.
+fn next_tick(when: Nanos, tick: Nanos, phase: Nanos) -> Nanos {
+    let phase = phase.0 % tick.0;
+    Nanos(when.0.saturating_sub(phase).div_ceil(tick.0).saturating_mul(tick.0).saturating_add(phase))
 }

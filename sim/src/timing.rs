@@ -9,6 +9,8 @@ use supple_strategy::{Ladder, Nanos, Rung, Spread, Stamp};
 pub struct Timing {
     /// The kernel's tick, in milliseconds: how late a used-up quota is noticed. Zero: at once.
     pub tick_ms: f64,
+    /// Time from a refill to the next tick, in milliseconds, where it is known: it is another in every run.
+    pub phase_ms: Option<f64>,
     /// By how much a wait ends too late, in seconds, as ascending quantiles. Empty: never.
     pub wake: Option<Spread>,
     /// Time that a change of the rung takes, in seconds.
@@ -37,8 +39,9 @@ impl Timing {
     /// Names the first that is not.
     pub fn check(&self) -> Result<(), Error> {
         let numbers = [("tick_ms", self.tick_ms), ("switch_s", self.switch_s), ("throttled", self.throttled)];
+        let numbers = numbers.into_iter().chain(self.phase_ms.map(|phase| ("phase_ms", phase)));
         let rungs = self.bandwidth.iter().map(|&number| ("bandwidth", number));
-        match numbers.into_iter().chain(rungs).find(|(_, number)| !(number.is_finite() && *number >= 0.0)) {
+        match numbers.chain(rungs).find(|(_, number)| !(number.is_finite() && *number >= 0.0)) {
             Some((name, number)) => {
                 Err(Error::field(format!("timing.{name} = {number}"), "a finite number, not below 0"))
             }

@@ -5,8 +5,8 @@ use proptest::prelude::*;
 use std::fs;
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use supple_sim::Scenario;
 use supple_sim::sweep::{Folder, Row, Shard, Sweep, bootstrap};
+use supple_sim::{Scenario, library};
 
 const DIP: &str =
     "[trace]\nsteps = [[0.0, 1.0], [0.5, 0.3], [1.0, 0.8]]\n[request]\nbatch = 4\ndeadline_services = 3.0\n";
@@ -162,4 +162,17 @@ fn a_bootstrap_interval_is_as_wide_as_theory_says() {
     let interval = bootstrap(&values, "theory");
     let half = 1.96 * sd / 20.0;
     assert!((interval.high - interval.low - 2.0 * half).abs() < 0.2 * half, "{interval:?} {half}");
+}
+
+#[test]
+fn the_shipped_ladder_runs_every_shipped_scenario_without_files() {
+    let ladder = library::ladder().expect("a ladder");
+    let shipped = library::ALL.iter().map(|shipped| Scenario::parse(shipped.text, shipped.name).expect("a scenario"));
+    let scenarios: Vec<Scenario> =
+        shipped.filter(|s| s.trace.file.is_none()).map(|s| s.lasting(2.0).expect("a length")).collect();
+    assert!(scenarios.len() > 8);
+    let all = Sweep { scenarios, ladder, seeds: 0..1, regret: false, events: false, ..sweep() };
+    let folder = tempfile::tempdir().expect("a folder");
+    let folder = Folder::open(folder.path(), all.manifest().expect("a manifest")).expect("a folder");
+    assert!(all.run(&folder, Shard::WHOLE, &|_, _| true).expect("runs"));
 }

@@ -2,7 +2,7 @@
 use crate::hog::Hog;
 use crate::live::processor_time;
 use crate::machine::Tid;
-use crate::throttle::Throttle;
+use crate::throttle::{Throttle, probe};
 use anyhow::{Context, Result};
 use std::time::{Duration, Instant};
 use supple_executor::{Batch, Executor, measure};
@@ -28,6 +28,8 @@ const SWITCHES: u32 = 2000;
 /// Pieces of work under a quota, one after another or with pauses between them.
 struct Trial {
     share: f64,
+    /// Runs of a spinning thread just before.
+    probe: Vec<Duration>,
     /// When each began, was due to begin, and what it took of the processor.
     work: Vec<Piece>,
 }
@@ -62,8 +64,14 @@ pub fn calibrate(
     let best = (0..fits.len()).min_by(|&a, &b| fits[a].error.total_cmp(&fits[b].error)).unwrap_or(0);
     let throttled = throttled(&trials, &calm);
     fits.push(Fit { model: "throttled: part of processor time added".to_owned(), error: throttled });
-    let timing =
-        Timing { tick_ms: TICKS[best], wake: Some(wake()?), switch_s, throttled: throttled.max(0.0), bandwidth };
+    let timing = Timing {
+        tick_ms: TICKS[best],
+        phase_ms: None,
+        wake: Some(wake()?),
+        switch_s,
+        throttled: throttled.max(0.0),
+        bandwidth,
+    };
     let service = calm.into_iter().map(Spread::of).collect::<Result<_, _>>()?;
     Ok(Calibration { stamp, service, quality, timing, fits })
 }
@@ -82,7 +90,7 @@ fn bandwidth(executor: &mut Executor, settings: &[Setting], input: &Batch, calm:
     let hog = Hog::start(vec![(Duration::ZERO, 0.0)], Instant::now())?;
     let beside = measure::service_times(executor, settings, &input.input, ROUNDS / 2);
     drop(hog);
-    Ok(beside?.iter().zip(calm).map(|(beside, calm)| (mean(beside) / mean(calm) - 1.0).max(0.0)).collect())
+    Ok(beside?.iter().zip(calm).map(|(beside, calm)| (median(beside) / median(calm) - 1.0).max(0.0)).collect())
 }
 
 /// Mean time of a change of the rung, in seconds.
@@ -125,6 +133,7 @@ fn trials(executor: &mut Executor, settings: &[Setting], input: &Batch, period: 
 
 fn trial(executor: &mut Executor, input: &Batch, share: f64, pace: Duration, period: Duration) -> Result<Trial> {
     let mut throttle = Throttle::open(&[Tid::current()], period).context("applying the CPU share")?;
+    let probe = probe::runs(&mut throttle)?;
     throttle.set_share(share)?;
     let origin = Instant::now();
     let now = || Nanos(origin.elapsed().as_nanos() as u64);
@@ -138,22 +147,25 @@ fn trial(executor: &mut Executor, input: &Batch, share: f64, pace: Duration, per
         work.push(Piece { due, ended: now(), service: processor_time() - start });
         next += pace;
     }
-    Ok(Trial { share, work })
+    Ok(Trial { share, probe, work })
 }
 
 /// How far a model of the quota with this tick is from the trials.
 fn fit(trials: &[Trial], period: Duration, tick_ms: f64) -> Fit {
     let mechanism =
         Mechanism::Quota { period: Nanos(period.as_nanos() as u64), tick: Nanos::from_seconds(tick_ms / 1e3) };
-    let errors: Vec<f64> = trials.iter().filter_map(|trial| trial.error(mechanism)).collect();
+    let errors: Vec<f64> = trials.iter().filter_map(|trial| trial.error(mechanism, tick_ms)).collect();
     Fit { model: format!("quota with a tick of {tick_ms} ms"), error: mean(&errors) }
 }
 
 impl Trial {
     /// Mean relative error of mean, median and 95th percentile of the latencies; `None` where the model cannot say.
-    fn error(&self, mechanism: Mechanism) -> Option<f64> {
+    fn error(&self, mechanism: Mechanism, tick_ms: f64) -> Option<f64> {
         let trace = Trace::constant(self.share).ok()?;
         let mut processor = Processor::new(&trace, mechanism);
+        if let Some(phase) = probe::phase_ms(&self.probe, tick_ms) {
+            processor = processor.with_phase(Nanos::from_seconds(phase / 1e3));
+        }
         let back_to_back = self.work.first().is_some_and(|first| first.due > Nanos::ZERO) || self.work.len() < 2;
         let mut modelled = Vec::with_capacity(self.work.len());
         for piece in &self.work {
@@ -177,12 +189,18 @@ fn figures(mut values: Vec<f64>) -> [f64; 3] {
 
 /// Part by which work takes longer, of the processor, under the quotas.
 fn throttled(trials: &[Trial], calm: &[Vec<f64>]) -> f64 {
-    let of = |trial: &Trial| mean(&trial.work.iter().map(|piece| piece.service.seconds()).collect::<Vec<_>>());
-    let expected = [mean(&calm[0]), mean(&calm[calm.len() - 1])];
+    let of = |trial: &Trial| median(&trial.work.iter().map(|piece| piece.service.seconds()).collect::<Vec<_>>());
+    let expected = [median(&calm[0]), median(&calm[calm.len() - 1])];
     let parts: Vec<f64> = trials.iter().enumerate().map(|(i, trial)| of(trial) / expected[i / 2 % 2] - 1.0).collect();
     mean(&parts)
 }
 
 fn mean(values: &[f64]) -> f64 {
     values.iter().sum::<f64>() / values.len().max(1) as f64
+}
+
+fn median(values: &[f64]) -> f64 {
+    let mut ascending = values.to_vec();
+    ascending.sort_by(f64::total_cmp);
+    ascending.get(ascending.len() / 2).copied().unwrap_or(0.0)
 }

@@ -2,7 +2,7 @@
 use crate::hog::Hog;
 use crate::machine::Tid;
 use crate::stop;
-use crate::throttle::{Player, Throttle};
+use crate::throttle::{Player, Throttle, probe};
 use anyhow::{Context, Result};
 use rustix::time::{ClockId, clock_gettime};
 use std::collections::BTreeMap;
@@ -122,6 +122,8 @@ pub struct Replay {
     pub mechanism: String,
     /// By how much the latest change came too late.
     pub worst_lateness: Duration,
+    /// What the quota did to this thread when it spun just before: runs from refill to tick.
+    pub probe: Vec<Duration>,
     /// Processor time of the pieces of work of this thread, by number.
     service: BTreeMap<usize, Nanos>,
     /// Time of each change of the rung.
@@ -156,8 +158,9 @@ fn under_trace<E: Engine, T>(
     drive: impl FnOnce(&mut LivePlant<E>) -> Result<T>,
 ) -> Result<(T, Replay)> {
     let period = Duration::from_secs_f64(scenario.device.period_ms / 1e3);
-    let throttle = Throttle::open(workers, period).context("applying the CPU share")?;
+    let mut throttle = Throttle::open(workers, period).context("applying the CPU share")?;
     let mechanism = throttle.describe();
+    let probe = if workers == [Tid::current()] { probe::runs(&mut throttle)? } else { Vec::new() };
     log::info!("{mechanism}");
     let origin = Instant::now();
     let player = Player::start(throttle, changes(trace, length), origin)?;
@@ -172,7 +175,8 @@ fn under_trace<E: Engine, T>(
         log::warn!("the CPU share could not be applied throughout: {failure}");
     }
     drop(played);
-    Ok((made?, Replay { mechanism, worst_lateness, service: plant.service, switches: plant.switches }))
+    let LivePlant { service, switches, .. } = plant;
+    Ok((made?, Replay { mechanism, worst_lateness, probe, service, switches }))
 }
 
 /// Serves the scenario's requests live, on this thread; the share is applied to it.

@@ -18,6 +18,7 @@ mod child;
 pub mod competing;
 mod mounts;
 mod player;
+pub mod probe;
 mod quota;
 mod undo;
 

@@ -4,12 +4,13 @@ use super::{End, Opened, policy, read_json, read_ladder, table};
 use crate::calibration::calibrate;
 use crate::options::Fidelity;
 use crate::stop;
+use crate::throttle::probe::phase_ms;
 use anyhow::{Context, Result, bail};
 use serde_json::json;
 use std::time::Duration;
 use supple_sim::fidelity::{Deviation, Observed, deviations, kendall_tau};
-use supple_sim::{Calibration, Scenario, Stage, Trace};
-use supple_strategy::Ladder;
+use supple_sim::{Calibration, Scenario, Stage, Timing, Trace};
+use supple_strategy::{Ladder, Spread};
 
 /// Runs a scenario live and simulated, and tells how far they are from each other, component by component.
 ///
@@ -22,17 +23,21 @@ pub fn run(options: &Fidelity) -> Result<End> {
         trace = scenario.trace(options.play.traces.as_deref())?;
     }
     let names = options.play.policies();
-    let (live, simulated) = if scenario.training.is_some() {
+    let sides = if scenario.training.is_some() {
         super::train_scenario::observed(options, &scenario, &trace, &names)?
     } else {
         serving(options, &scenario, &trace, &names)?
     };
-    print(options, &live, &simulated)?;
+    print(options, &sides)?;
     Ok(if stop::asked() { End::Interrupted } else { End::Done })
 }
 
-/// What is seen live, and simulated.
-pub(crate) type BothSides = (Vec<Observed>, Vec<Observed>);
+/// What is seen live and simulated, policy by policy; and simulated with the service times of the live run itself, where there is such a run.
+pub(crate) struct BothSides {
+    pub live: Vec<Observed>,
+    pub simulated: Vec<Observed>,
+    pub given: Vec<Observed>,
+}
 
 fn serving(options: &Fidelity, scenario: &Scenario, trace: &Trace, names: &[String]) -> Result<BothSides> {
     let ladder = read_ladder(&options.ladder)?;
@@ -47,31 +52,60 @@ fn serving(options: &Fidelity, scenario: &Scenario, trace: &Trace, names: &[Stri
         }
     };
     let live = runs(&mut executor, &ladder, &batches, scenario, trace, names)?;
-    let simulated =
-        live.iter().map(|live| simulated(scenario, trace, &ladder, &calibration, live)).collect::<Result<_>>()?;
-    Ok((live.into_iter().map(|live| live.observed).collect(), simulated))
+    let twin = |given| -> Result<Vec<Observed>> {
+        live.iter().map(|live| simulated(scenario, trace, &ladder, &calibration, live, given)).collect()
+    };
+    let (simulated, given) = (twin(false)?, twin(true)?);
+    let live = live.into_iter().map(|live| live.observed).collect();
+    Ok(BothSides { live, simulated, given })
 }
 
-/// The simulated twin of a live run: timing and quality of the calibration, service times as the machine had them just before and after the run.
+/// The simulated twin of a live run: timing and quality of the calibration, service times as the machine had them just before and after the run, the phase
+/// of the ticks as it was just before. With `given`, the service times are those of the run itself, so that what is left is not the machine's drift.
 fn simulated(
     scenario: &Scenario,
     trace: &Trace,
     ladder: &Ladder,
     calibration: &Calibration,
     live: &Live,
+    given: bool,
 ) -> Result<Observed> {
-    let services = live.machine.rungs().iter().map(|rung| rung.service.clone()).collect();
-    let machine = calibration.machine(ladder)?.with_services(services)?;
-    let stage = Stage::new(scenario, ladder, trace)?.on(&machine).timed(&calibration.timing);
+    let around = live.machine.rungs().iter().map(|rung| rung.service.clone());
+    let services = around.enumerate().map(|(rung, around)| if given { of_run(live, rung, around) } else { around });
+    let machine = calibration.machine(ladder)?.with_services(services.collect())?;
+    let timing = Timing {
+        phase_ms: phase_ms(&live.probe, calibration.timing.tick_ms),
+        throttled: if given { 0.0 } else { calibration.timing.throttled },
+        bandwidth: if given { vec![0.0] } else { calibration.timing.bandwidth.clone() },
+        ..calibration.timing.clone()
+    };
+    let stage = Stage::new(scenario, ladder, trace)?.on(&machine).timed(&timing);
     let mut policy = policy(&live.run.policy, scenario, ladder)?;
     Ok(stage.observe(policy.as_mut(), &live.run.policy)?.1)
 }
 
-fn print(options: &Fidelity, live: &[Observed], simulated: &[Observed]) -> Result<()> {
+/// Runs of a rung that make its own service times better than those around the run.
+const ENOUGH: usize = 30;
+
+/// What a rung took in the run itself, where it ran often enough.
+fn of_run(live: &Live, rung: usize, around: Spread) -> Spread {
+    let Observed { records, service, .. } = &live.observed;
+    let ran = records.iter().zip(service).filter(|(record, _)| record.rung == rung && record.finished.is_some());
+    let seconds: Vec<f64> = ran.map(|(_, service)| service.seconds()).collect();
+    if seconds.len() < ENOUGH { around } else { Spread::of(seconds).unwrap_or(around) }
+}
+
+fn print(options: &Fidelity, BothSides { live, simulated, given }: &BothSides) -> Result<()> {
     if live.is_empty() || live.len() != simulated.len() {
         bail!("fidelity: expected a run of each policy live and simulated");
     }
-    let all: Vec<Deviation> = live.iter().zip(simulated).flat_map(|(live, sim)| deviations(live, sim)).collect();
+    let mut all: Vec<Deviation> = live.iter().zip(simulated).flat_map(|(live, sim)| deviations(live, sim)).collect();
+    let apart = live.iter().zip(given).flat_map(|(live, sim)| deviations(live, sim));
+    all.extend(
+        apart
+            .filter(|found| found.component != "service")
+            .map(|found| Deviation { component: format!("{}_given_service", found.component), ..found }),
+    );
     let worth = |runs: &[Observed]| runs.iter().map(Observed::worth).collect::<Vec<_>>();
     let tau = kendall_tau(&worth(live), &worth(simulated));
     if options.common.json {

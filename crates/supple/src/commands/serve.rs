@@ -4,6 +4,7 @@ use crate::live::serve_live;
 use crate::options::Serve;
 use crate::stop;
 use anyhow::{Context, Result, bail};
+use std::time::Duration;
 use supple_executor::{Batch, Executor, measure};
 use supple_graph::Setting;
 use supple_sim::fidelity::Observed;
@@ -41,6 +42,7 @@ pub(crate) struct Live {
     pub run: Run,
     pub observed: Observed,
     pub machine: Ladder,
+    pub probe: Vec<Duration>,
 }
 
 fn live_only(scenario: &Scenario, live: Vec<Live>) -> Report {
@@ -89,8 +91,9 @@ pub(crate) fn runs(
         let lateness = 1e3 * replay.worst_lateness.as_secs_f64();
         eprintln!("  {}; latest change {lateness:.1} ms late", replay.mechanism);
         let spreads = services.into_iter().map(Spread::of).collect::<Result<_, _>>()?;
+        let probe = replay.probe.clone();
         let observed = Observed::of_serving(&run, replay.service(run.records.len()), replay.switches);
-        runs.push(Live { run, observed, machine: ladder.with_services(spreads)? });
+        runs.push(Live { run, observed, machine: ladder.with_services(spreads)?, probe });
         if stop::asked() {
             break;
         }

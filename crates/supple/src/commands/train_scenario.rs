@@ -5,6 +5,7 @@ use crate::live::train_live;
 use crate::machine::Tid;
 use crate::model::Model;
 use crate::options::{Fidelity, Train};
+use crate::throttle::probe::phase_ms;
 use crate::training::Batches;
 use crate::{samples, stop};
 use anyhow::{Context, Result};
@@ -101,18 +102,19 @@ pub(crate) fn observed(options: &Fidelity, scenario: &Scenario, trace: &Trace, n
         let next = |step| batches.of_step(step);
         let (run, replay) =
             train_live(&mut trainer, &ladder, next, scenario, trace, &[Tid::current()], (name, guide.as_mut()))?;
-        live.push(Observed::of_training(&run, replay.service(run.records.len()), replay.switches));
+        live.push(Observed::of_training(&run, replay.service(run.records.len()), replay.switches.clone()));
         let after = measure::step_times(&mut fresh()?, &settings, &input, ROUNDS)?;
         services.iter_mut().zip(after).for_each(|(times, after)| times.extend(after));
         let machine = ladder.with_services(services.into_iter().map(Spread::of).collect::<Result<_, _>>()?)?;
-        let timing = Timing { bandwidth: Vec::new(), ..timing.clone() };
+        let phase_ms = phase_ms(&replay.probe, timing.tick_ms);
+        let timing = Timing { phase_ms, bandwidth: Vec::new(), ..timing.clone() };
         let stage = Stage::new(scenario, &ladder, trace)?.on(&machine).timed(&timing);
         simulated.push(stage.observe_training(policy(name, scenario, &ladder)?.as_mut(), name)?.1);
         if stop::asked() {
             break;
         }
     }
-    Ok((live, simulated))
+    Ok(BothSides { live, simulated, given: Vec::new() })
 }
 
 fn deadline(scenario: &Scenario, ladder: &Ladder) -> f64 {
