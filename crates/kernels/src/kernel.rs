@@ -93,6 +93,7 @@ impl Args<'_> {
         let weights = |name: &str, held: usize| match &self.pattern {
             Pattern::Dense => fits(name, held, w, false),
             Pattern::Blocks(blocks) => blocks.check(&self.layer, held, kernel),
+            Pattern::Active(active) => active.check(&self.layer, kernel).and_then(|()| fits(name, held, w, false)),
         };
         match &self.operands {
             Operands::Forward { x: x_, w: w_, b: b_, y: y_, .. } => {

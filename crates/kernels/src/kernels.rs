@@ -1,19 +1,21 @@
 //! The kernels, one file each, the preferred first.
 use crate::kernel::{Kernel, Key};
 
+mod active_inputs;
 mod block_planes;
 mod block_rows;
 mod dense_conv2d;
 mod dense_linear;
 mod depthwise_conv2d;
 
+pub use active_inputs::ActiveInputs;
 pub use block_planes::BlockPlanes;
 pub use block_rows::BlockRows;
 pub use dense_conv2d::DenseConv2d;
 pub use dense_linear::DenseLinear;
 pub use depthwise_conv2d::DepthwiseConv2d;
 
-static ALL: [&dyn Kernel; 5] = [&DenseLinear, &DepthwiseConv2d, &DenseConv2d, &BlockRows, &BlockPlanes];
+static ALL: [&dyn Kernel; 6] = [&DenseLinear, &DepthwiseConv2d, &DenseConv2d, &BlockRows, &BlockPlanes, &ActiveInputs];
 
 /// Every kernel.
 pub fn all() -> &'static [&'static dyn Kernel] {

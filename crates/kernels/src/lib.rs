@@ -12,7 +12,9 @@ mod planes;
 mod pool;
 mod product;
 mod simd;
+mod sparse;
 mod tile;
+pub mod top;
 mod transpose;
 
 pub use error::Error;
@@ -20,4 +22,4 @@ pub use kernel::{Args, Kernel, Key, Operands};
 pub use layer::{Conv2d, Layer, Linear};
 pub use limits::Limits;
 pub use pack::{Order, Pack};
-pub use pattern::{Blocks, Format, Pattern};
+pub use pattern::{Active, Blocks, Format, Pattern};

@@ -10,6 +10,8 @@ pub enum Pattern<'a> {
     Dense,
     /// Some blocks of a [`Pack`](crate::Pack).
     Blocks(Blocks<'a>),
+    /// Those of some inputs, where the others are as good as zero.
+    Active(Active<'a>),
 }
 
 impl Pattern<'_> {
@@ -18,6 +20,7 @@ impl Pattern<'_> {
         match self {
             Self::Dense => Format::Dense,
             Self::Blocks(blocks) => Format::Blocks { height: blocks.height, kept: blocks.kept, stored: blocks.stored },
+            Self::Active(active) => Format::Active { inputs: active.inputs.len() },
         }
     }
 }
@@ -37,6 +40,55 @@ pub enum Format {
         /// Blocks stored of each row of blocks.
         stored: usize,
     },
+    /// [`Pattern::Active`].
+    Active {
+        /// Inputs that are active.
+        inputs: usize,
+    },
+}
+
+/// Inputs of a linear layer that are not left out: the output is their part of the sum, and so are the gradients; the gradient of an input that is left
+/// out, and of its weights, is zero.
+///
+/// Where all others are zero this is exact, and after a ReLU so are the gradients (its gradient is zero where it gave zero). With a threshold above zero
+/// it is the activation sparsity of TEAL (Liu et al. 2024), over all rows at once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Active<'a> {
+    inputs: &'a [u32],
+    greatest: u32,
+}
+
+impl<'a> Active<'a> {
+    /// Those with these numbers, each at most once.
+    pub fn new(inputs: &'a [u32]) -> Self {
+        Self { inputs, greatest: inputs.iter().fold(0, |most, &input| most.max(input)) }
+    }
+
+    /// The inputs, ascending, of which some row of `x`, `[rows, inputs]`, has a magnitude above `threshold`, or no number.
+    pub fn find(x: &[f32], inputs: usize, threshold: f32) -> Vec<u32> {
+        let mut active = vec![false; inputs];
+        for row in x.chunks_exact(inputs.max(1)) {
+            let is_small = |v: f32| v.abs() <= threshold;
+            active.iter_mut().zip(row).for_each(|(active, &v)| *active |= !is_small(v));
+        }
+        (0..inputs as u32).filter(|&i| active[i as usize]).collect()
+    }
+
+    /// Their numbers.
+    pub fn inputs(&self) -> &'a [u32] {
+        self.inputs
+    }
+
+    /// Whether they are inputs of `layer`.
+    ///
+    /// # Errors
+    /// When it is no linear layer, or has no such input.
+    pub fn check(&self, layer: &Layer, kernel: &'static str) -> Result<(), Error> {
+        match layer {
+            Layer::Linear(linear) if self.inputs.is_empty() || (self.greatest as usize) < linear.inputs => Ok(()),
+            _ => Err(Error::new(kernel, format!("input {} of {layer:?}", self.greatest))),
+        }
+    }
 }
 
 /// The first blocks of each row of blocks; the values are `[rows of blocks, stored, height]`.

@@ -1,0 +1,86 @@
+//! Products on some inputs, and gradients of some outputs, equal the plain sums with all others set to zero.
+mod common;
+
+use common::{Case, PHASES, UNTOUCHED, close, linear};
+use proptest::prelude::*;
+use supple_graph::Phase;
+use supple_kernels::{Active, Args, Layer, Linear, Pattern, kernels, top};
+
+fn sizes(layer: Layer) -> Linear {
+    match layer {
+        Layer::Linear(linear) => linear,
+        Layer::Conv2d(_) => unreachable!("only linear layers are made here"),
+    }
+}
+
+proptest! {
+    #[test]
+    fn active_inputs_equal_their_masked_sums(layer in linear(), seed: u64, threshold in 0f32..1.0, flags: [bool; 2], threads in 1usize..4) {
+        let Linear { inputs, .. } = sizes(layer);
+        let mut case = Case::new(layer, seed);
+        let active = Active::find(&case.x, inputs, threshold);
+        for (at, x) in case.x.iter_mut().enumerate() {
+            if !active.contains(&((at % inputs) as u32)) {
+                prop_assert!(x.abs() <= threshold);
+                *x = 0.0;
+            }
+        }
+        for phase in PHASES {
+            let (mut out, mut bias) = (vec![UNTOUCHED; case.length(phase)], vec![UNTOUCHED; case.b.len()]);
+            let pattern = Pattern::Active(Active::new(&active));
+            let args = Args { threads, pattern, ..case.args(phase, flags, &mut out, &mut bias) };
+            kernels::find(&args.key()).unwrap().run(args).unwrap();
+            match phase {
+                Phase::Forward => close(&out, &case.forward(flags[0], flags[1]), "forward")?,
+                Phase::BackwardInput => {
+                    let mut dx = case.backward_input();
+                    let left_out = |at: usize| !active.contains(&((at % inputs) as u32));
+                    dx.iter_mut().enumerate().filter(|(at, _)| left_out(*at)).for_each(|(_, v)| *v = 0.0);
+                    close(&out, &dx, "gradient of the input")?;
+                }
+                _ => close(&out, &case.backward_weight().0, "gradient of the weights")?,
+            }
+        }
+    }
+
+    #[test]
+    fn largest_gradients_equal_their_masked_sums(layer in linear(), seed: u64, count in 0usize..30, threads in 1usize..3) {
+        let linear = sizes(layer);
+        let mut case = Case::new(layer, seed);
+        let kept = top::outputs(&case.dy, linear.outputs, count);
+        prop_assert_eq!(kept.len(), count.min(linear.outputs));
+        let dy = case.dy.clone();
+        let least = |o: usize| dy.chunks_exact(linear.outputs).map(|row| f64::from(row[o].abs())).sum::<f64>();
+        let smallest = kept.iter().map(|&o| least(o)).fold(f64::INFINITY, f64::min);
+        prop_assert!((0..linear.outputs).filter(|o| !kept.contains(o)).all(|o| least(o) <= smallest + 1e-4));
+        let left_out = |at: usize| !kept.contains(&(at % linear.outputs));
+        case.dy.iter_mut().enumerate().filter(|(at, _)| left_out(*at)).for_each(|(_, v)| *v = 0.0);
+        let (mut dx, mut dw) = (vec![UNTOUCHED; case.x.len()], vec![UNTOUCHED; case.w.len()]);
+        let mut db = vec![UNTOUCHED; case.b.len()];
+        let backward = top::Backward { layer: linear, kept: &kept, dy: &dy, x: &case.x, w: &case.w, threads };
+        backward.run(&mut dx, &mut dw, &mut db).unwrap();
+        close(&dx, &case.backward_input(), "gradient of the input")?;
+        let (expected, biases) = case.backward_weight();
+        close(&dw, &expected, "gradient of the weights")?;
+        close(&db, &biases, "gradient of the bias")?;
+    }
+}
+
+#[test]
+fn inputs_and_outputs_that_do_not_exist_are_refused() {
+    let linear = Linear { rows: 2, inputs: 3, outputs: 4, row_stride: 4 };
+    let case = Case::new(Layer::Linear(linear), 1);
+    let (mut y, mut none) = (vec![UNTOUCHED; 8], vec![]);
+    let pattern = Pattern::Active(Active::new(&[3]));
+    let args = Args { pattern, ..case.args(Phase::Forward, [false; 2], &mut y, &mut none) };
+    assert!(kernels::find(&args.key()).unwrap().run(args).is_err());
+    assert!(y.iter().all(|&v| v == UNTOUCHED));
+    let backward = top::Backward { layer: linear, kept: &[4], dy: &case.dy, x: &case.x, w: &case.w, threads: 1 };
+    assert!(backward.run(&mut [0.0; 6], &mut [0.0; 12], &mut [0.0; 4]).is_err());
+}
+
+/// What is not a number is never left out.
+#[test]
+fn no_number_is_active() {
+    assert_eq!(Active::find(&[0.0, f32::NAN, 0.5, -2.0], 4, 1.0), [1, 3]);
+}
