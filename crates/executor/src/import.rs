@@ -10,9 +10,10 @@ use burn_ir::{
 };
 use std::collections::BTreeMap;
 use supple_graph::operators::{
-    Binary, BinaryFunction, Constant, Conv, Embedding, LayerNorm, Linear, Matmul, MaxPool2d, Permute, Reduce,
+    Binary, BinaryFunction, Constant, Conv, Embedding, LayerNorm, Linear, Matmul, Permute, Pool, PoolFunction, Reduce,
     Reduction, Reshape, Scalar, Softmax, Unary, UnaryFunction,
 };
+use supple_graph::window::Window;
 use supple_graph::{Array, DType, Dim, Fact, Graph, NodeId, Op, Operator, Value, Weights};
 
 /// The graph of two recordings of one pass.
@@ -251,8 +252,10 @@ fn module_operation(module: &ModuleIr) -> Option<Recorded<'_>> {
             let inputs = [&ir.x, &ir.weight].into_iter().chain(&ir.bias).collect();
             Recorded { op: op.into(), inputs, output: &ir.out }
         }
-        ModuleIr::MaxPool2d(ir) if ir.padding == [0, 0] && ir.dilation == [1, 1] && !ir.ceil_mode => {
-            let op = MaxPool2d { kernel: ir.kernel_size, stride: ir.stride };
+        ModuleIr::MaxPool2d(ir) => {
+            let plain = Window::new(&ir.kernel_size, &ir.stride).padded(&ir.padding);
+            let window = Window { dilation: ir.dilation.to_vec(), ceil: ir.ceil_mode, ..plain };
+            let op = Pool { function: PoolFunction::Max, window };
             Recorded { op: op.into(), inputs: vec![&ir.x], output: &ir.out }
         }
         ModuleIr::Embedding(ir) => {
@@ -298,7 +301,7 @@ fn scalar(ir: &ScalarOpIr, terms: impl Fn(f64) -> (f64, f64)) -> Recorded<'_> {
 }
 
 fn reduce(reduction: Reduction, ir: &ReduceDimOpIr) -> Recorded<'_> {
-    Recorded { op: Reduce { reduction, axis: ir.axis }.into(), inputs: vec![&ir.input], output: &ir.out }
+    Recorded { op: Reduce::along(reduction, ir.axis).into(), inputs: vec![&ir.input], output: &ir.out }
 }
 
 fn number(scalar: ScalarIr) -> f64 {

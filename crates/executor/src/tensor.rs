@@ -13,7 +13,7 @@ pub(crate) fn upload(array: &Array, dtype: DType, device: &DispatchDevice) -> An
     let shape = array.shape().to_vec();
     match dtype {
         DType::F32 => Dispatch::float_from_data(TensorData::new(array.data().to_vec(), shape), device),
-        DType::I64 => {
+        DType::I64 | DType::Bool => {
             let words: Vec<i64> = array.data().iter().map(|&v| v as i64).collect();
             Dispatch::int_from_data(TensorData::new(words, shape), device)
         }

@@ -3,7 +3,8 @@ use crate::error::{Error, Result};
 use crate::extent::Kept;
 use serde::{Deserialize, Serialize};
 
-/// A dense array in row-major order. Whole numbers are stored as floats.
+/// A dense array in row-major order. Whole numbers are stored as floats, exact up to 2^24 in magnitude, truth values as 0
+/// and 1.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(try_from = "Stored", into = "Stored")]
 pub struct Array {
@@ -66,9 +67,14 @@ impl Array {
         self.data[at]
     }
 
+    /// Where the element at a multi-index stands among the elements.
+    pub fn offset(&self, index: &[usize]) -> usize {
+        self.shape.iter().zip(index).fold(0, |at, (&n, &i)| at * n + i)
+    }
+
     /// The element at a multi-index.
     pub fn at(&self, index: &[usize]) -> f32 {
-        self.data[offset(&self.shape, index)]
+        self.data[self.offset(index)]
     }
 
     /// The same elements under another shape.
@@ -121,6 +127,30 @@ impl Array {
         })
     }
 
+    /// The array with `f` applied to every element.
+    #[must_use]
+    pub fn map(&self, f: impl Fn(f64) -> f64) -> Self {
+        Self { shape: self.shape.clone(), data: self.data.iter().map(|&v| f(f64::from(v)) as f32).collect() }
+    }
+
+    /// The array with every lane along `axis` replaced by `length` elements, which `f` makes of the lane.
+    #[must_use]
+    pub fn map_lanes(&self, axis: usize, length: usize, mut f: impl FnMut(&[f64], &mut [f64])) -> Self {
+        let (outer, old) = (self.shape[..axis].iter().product::<usize>(), self.shape[axis]);
+        let inner: usize = self.shape[axis + 1..].iter().product();
+        let mut shape = self.shape.clone();
+        shape[axis] = length;
+        let mut data = vec![0.0; outer * length * inner];
+        let (mut lane, mut made) = (vec![0.0; old], vec![0.0; length]);
+        for at in 0..outer * inner {
+            let (block, offset) = (at / inner, at % inner);
+            lane.iter_mut().enumerate().for_each(|(i, v)| *v = self.data[(block * old + i) * inner + offset].into());
+            f(&lane, &mut made);
+            made.iter().enumerate().for_each(|(i, &v)| data[(block * length + i) * inner + offset] = v as f32);
+        }
+        Self { shape, data }
+    }
+
     /// Largest absolute difference to `other`; infinite when the shapes differ.
     pub fn distance(&self, other: &Self) -> f64 {
         if self.shape != other.shape {
@@ -128,10 +158,6 @@ impl Array {
         }
         self.data.iter().zip(&other.data).map(|(a, b)| f64::from((a - b).abs())).fold(0.0, f64::max)
     }
-}
-
-fn offset(shape: &[usize], index: &[usize]) -> usize {
-    shape.iter().zip(index).fold(0, |at, (&n, &i)| at * n + i)
 }
 
 /// Calls `f` with every multi-index of `shape`, in row-major order.

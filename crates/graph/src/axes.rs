@@ -140,6 +140,13 @@ impl Axes {
         self
     }
 
+    /// The axes of the gradient by one input, from the inputs and the gradients by the outputs.
+    #[must_use]
+    pub fn backward(self, input: usize) -> Self {
+        let outputs = self.inputs.get(input).into_iter().cloned().collect();
+        Self { inputs: [self.inputs, self.outputs].concat(), outputs, ..self }
+    }
+
     /// Whether nothing is promised.
     pub fn is_opaque(&self) -> bool {
         self.opaque

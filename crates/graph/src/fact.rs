@@ -10,6 +10,19 @@ pub enum DType {
     F32,
     /// Whole numbers: token ids, indices.
     I64,
+    /// Truth values: 0 and 1.
+    Bool,
+}
+
+impl DType {
+    /// Bytes of an element.
+    pub fn bytes(self) -> usize {
+        match self {
+            Self::F32 => 4,
+            Self::I64 => 8,
+            Self::Bool => 1,
+        }
+    }
 }
 
 /// Length of an axis: a number, or a multiple of the batch.
@@ -39,6 +52,16 @@ impl Dim {
     /// Whether the length follows the batch.
     pub fn is_batch(self) -> bool {
         matches!(self, Self::Batch(_))
+    }
+
+    /// The length of axes made one; `None` when more than one of them follows the batch.
+    pub fn product(dims: &[Self]) -> Option<Self> {
+        let count = dims.iter().try_fold(1usize, |product, dim| product.checked_mul(dim.count()))?;
+        match dims.iter().filter(|dim| dim.is_batch()).count() {
+            0 => Some(Self::Fixed(count)),
+            1 => Some(Self::Batch(count)),
+            _ => None,
+        }
     }
 
     /// The same sort of length with another count.
@@ -104,11 +127,7 @@ impl Fact {
 
     /// Bytes, a batch axis counted for one sample.
     pub fn bytes(&self) -> f64 {
-        let width = match self.dtype {
-            DType::F32 => 4.0,
-            DType::I64 => 8.0,
-        };
-        width * self.elements()
+        self.dtype.bytes() as f64 * self.elements()
     }
 }
 

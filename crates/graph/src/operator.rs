@@ -1,7 +1,7 @@
 //! The contract of an operator.
 use crate::array::Array;
 use crate::axes::Axes;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::extent::Extent;
 use crate::fact::Fact;
 use crate::phase::Phase;
@@ -86,6 +86,15 @@ pub trait Operator {
     /// # Errors
     /// When the inputs do not fit.
     fn eval(&self, inputs: &[&Array]) -> Result<Vec<Array>>;
+
+    /// The gradient of a loss by one input, from the inputs and the gradient by the only output. The default knows none: most operators' gradients
+    /// are composed of other operators, see [`gradients`](crate::gradients).
+    ///
+    /// # Errors
+    /// When there is none.
+    fn backward(&self, _inputs: &[&Array], _gradient: &Array, _input: usize) -> Result<Array> {
+        Err(Error::new(self.name(), "has no gradient of its own"))
+    }
 }
 
 /// Work of an operator that spends `flops` on each element of its output.
@@ -109,5 +118,14 @@ pub fn product(inputs: &[&Fact], outputs: &[Fact], macs: f64, phase: Phase) -> W
             let plain = element_wise(inputs, outputs, 0.0);
             Work { flops: 2.0 * macs, moved: plain.moved, resident: plain.resident + weights }
         }
+    }
+}
+
+/// Work of a normalisation that spends `flops` on each element of its output, with its weights behind the input.
+pub fn normalisation(inputs: &[&Fact], outputs: &[Fact], flops: f64, phase: Phase) -> Work {
+    match phase {
+        Phase::Forward | Phase::BackwardInput => element_wise(inputs, outputs, flops),
+        Phase::BackwardWeight => element_wise(inputs, outputs, 2.0),
+        Phase::Update => product(inputs, outputs, 0.0, phase),
     }
 }

@@ -48,12 +48,23 @@ operators! {
     conv_transpose::ConvTranspose,
     gemm::Gemm,
     attention::Attention,
-    max_pool2d::MaxPool2d,
+    pool::Pool,
+    adaptive_pool::AdaptivePool,
     unary::Unary,
     binary::Binary,
     scalar::Scalar,
+    leaky_relu::LeakyRelu,
+    elu::Elu,
+    hard_sigmoid::HardSigmoid,
+    clip::Clip,
+    dropout::Dropout,
     softmax::Softmax,
+    log_softmax::LogSoftmax,
+    batch_norm::BatchNorm,
     layer_norm::LayerNorm,
+    group_norm::GroupNorm,
+    instance_norm::InstanceNorm,
+    rms_norm::RmsNorm,
     reduce::Reduce,
     reshape::Reshape,
     permute::Permute,
@@ -64,11 +75,26 @@ operators! {
     expand::Expand,
     gather::Gather,
     embedding::Embedding,
+    r#where::Where,
+    cast::Cast,
+    arg_max::ArgMax,
+    top_k::TopK,
+    resize::Resize,
+    lstm::Lstm,
+    gru::Gru,
+    cross_entropy::CrossEntropy,
+    mean_square::MeanSquare,
+    sgd::Sgd,
+    adam::Adam,
+    backward::Backward,
+    opaque::Opaque,
 }
 
 pub use binary::BinaryFunction;
 pub use pad::Border;
+pub use pool::PoolFunction;
 pub use reduce::Reduction;
+pub use resize::{Coordinates, Interpolation};
 pub use slice::Cut;
 pub use unary::UnaryFunction;
 
@@ -100,6 +126,9 @@ impl Operator for Op {
     fn eval(&self, inputs: &[&Array]) -> Result<Vec<Array>> {
         self.as_dyn().eval(inputs)
     }
+    fn backward(&self, inputs: &[&Array], gradient: &Array, input: usize) -> Result<Array> {
+        self.as_dyn().backward(inputs, gradient, input)
+    }
 }
 
 /// Exactly `N` inputs.
@@ -110,4 +139,13 @@ fn take<'a, T: ?Sized, const N: usize>(op: &str, inputs: &[&'a T]) -> Result<[&'
 /// An error of `op` unless `ok`.
 fn ensure(ok: bool, op: &str, what: impl FnOnce() -> String) -> Result<()> {
     if ok { Ok(()) } else { Err(Error::new(op, what())) }
+}
+
+/// Shifts and scales a row to mean 0 and variance 1.
+fn normalise(row: &mut [f32], epsilon: f64) {
+    let count = row.len() as f64;
+    let mean = row.iter().map(|&v| f64::from(v)).sum::<f64>() / count;
+    let variance = row.iter().map(|&v| (f64::from(v) - mean).powi(2)).sum::<f64>() / count;
+    let scale = 1.0 / (variance + epsilon).sqrt();
+    row.iter_mut().for_each(|v| *v = ((f64::from(*v) - mean) * scale) as f32);
 }

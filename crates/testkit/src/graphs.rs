@@ -1,11 +1,13 @@
 //! Random graphs.
+use crate::mixtures::mixtures;
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::select;
 use supple_graph::operators::{
-    Binary, BinaryFunction, Constant, Conv, Embedding, Input, LayerNorm, Linear, Matmul, MaxPool2d, Parameter, Permute,
-    Reduce, Reduction, Reshape, Scalar, Softmax, Unary, UnaryFunction,
+    Binary, BinaryFunction, Constant, Conv, Embedding, Input, LayerNorm, Linear, Matmul, Parameter, Permute, Pool,
+    PoolFunction, Reduce, Reduction, Reshape, Scalar, Softmax, Unary, UnaryFunction,
 };
+use supple_graph::window::Window;
 use supple_graph::{Array, DType, Dim, Fact, Graph, Op, Operator, Value};
 
 const CLASSES: usize = 3;
@@ -13,7 +15,7 @@ const LATER: f32 = -1e9;
 
 /// Small random well-formed graphs with one input and one output.
 pub fn graphs() -> impl Strategy<Value = Graph> {
-    prop_oneof![stacks(), image_nets(), transformers()]
+    prop_oneof![stacks(), image_nets(), transformers(), mixtures()]
 }
 
 /// A graph in the making; every node gets a name from its operator and its place.
@@ -223,7 +225,7 @@ impl Draft {
         }
         y = self.map(y, MAPS[0]);
         if stage.pool && self.length(y, 2) >= 2 {
-            y = self.add(MaxPool2d { kernel: [2, 2], stride: [2, 2] }, &[y]);
+            y = self.add(Pool { function: PoolFunction::Max, window: Window::new(&[2, 2], &[2, 2]) }, &[y]);
         }
         y
     }
@@ -239,7 +241,7 @@ impl Draft {
         let shape = self.shape(x).to_vec();
         let elements: usize = shape[1..].iter().map(|dim| dim.count()).product();
         let grouped = self.reshape(x, &[shape[0], Dim::Fixed(groups), Dim::Fixed(elements / groups)]);
-        let mean = Reduce { reduction: Reduction::Mean, axis: 2 };
+        let mean = Reduce::along(Reduction::Mean, 2);
         let centre = self.add(mean.clone(), &[grouped]);
         let centred = self.binary(BinaryFunction::Sub, grouped, centre);
         let squares = self.binary(BinaryFunction::Mul, centred, centred);

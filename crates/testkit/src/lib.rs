@@ -38,6 +38,7 @@ mod graphs;
 mod ladders;
 mod laws;
 mod menus;
+mod mixtures;
 mod observations;
 mod traces;
 
@@ -47,5 +48,6 @@ pub use graphs::graphs;
 pub use ladders::ladders;
 pub use laws::{PolicyLaws, check_forecast, check_policy, check_solver, least_loss};
 pub use menus::menus;
+pub use mixtures::mixtures;
 pub use observations::observations;
 pub use traces::traces;

@@ -11,8 +11,8 @@ pub(super) fn find(op: &Op, inputs: &[&Fact], _outputs: &[Fact]) -> Option<Runne
         return None;
     }
     Some(match op {
-        Op::Unary(op) => Runner::map(unary(op.function)),
-        Op::Binary(op) => Runner::join(binary(op.function)),
+        Op::Unary(op) => Runner::map(unary(op.function)?),
+        Op::Binary(op) if inputs[0].rank() == inputs[1].rank() => Runner::join(binary(op.function)?),
         Op::Scalar(op) => {
             let (scale, shift) = (op.scale, op.shift);
             Runner::map(move |x| scalar(scale, shift, x))
@@ -21,8 +21,8 @@ pub(super) fn find(op: &Op, inputs: &[&Fact], _outputs: &[Fact]) -> Option<Runne
     })
 }
 
-fn unary(function: UnaryFunction) -> fn(Any) -> Any {
-    match function {
+fn unary(function: UnaryFunction) -> Option<fn(Any) -> Any> {
+    Some(match function {
         UnaryFunction::Relu => Dispatch::relu,
         UnaryFunction::Gelu => Dispatch::gelu,
         UnaryFunction::Sigmoid => Dispatch::sigmoid,
@@ -32,16 +32,20 @@ fn unary(function: UnaryFunction) -> fn(Any) -> Any {
         UnaryFunction::Sqrt => Dispatch::float_sqrt,
         UnaryFunction::Neg => Dispatch::float_neg,
         UnaryFunction::Recip => Dispatch::float_recip,
-    }
+        UnaryFunction::Abs => Dispatch::float_abs,
+        UnaryFunction::Erf => Dispatch::float_erf,
+        _ => return None,
+    })
 }
 
-fn binary(function: BinaryFunction) -> fn(Any, Any) -> Any {
-    match function {
+fn binary(function: BinaryFunction) -> Option<fn(Any, Any) -> Any> {
+    Some(match function {
         BinaryFunction::Add => Dispatch::float_add,
         BinaryFunction::Sub => Dispatch::float_sub,
         BinaryFunction::Mul => Dispatch::float_mul,
         BinaryFunction::Div => Dispatch::float_div,
-    }
+        _ => return None,
+    })
 }
 
 fn scalar(scale: f64, shift: f64, x: Any) -> Any {

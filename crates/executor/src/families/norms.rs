@@ -1,5 +1,6 @@
 //! Softmax, norms and reductions.
 use super::Runner;
+use crate::tensor::reshape;
 use burn::backend::Dispatch;
 use burn::backend::ops::{ActivationOps, FloatTensorOps, ModuleOps};
 use supple_graph::operators::Reduction;
@@ -22,11 +23,16 @@ pub(super) fn find(op: &Op, inputs: &[&Fact], _outputs: &[Fact]) -> Option<Runne
             })
         }
         Op::Reduce(op) => {
-            let axis = op.axis;
-            match op.reduction {
-                Reduction::Sum => Runner::map(move |x| Dispatch::float_sum_dim(x, axis)),
-                Reduction::Mean => Runner::map(move |x| Dispatch::float_mean_dim(x, axis)),
-            }
+            let along = match op.reduction {
+                Reduction::Sum => Dispatch::float_sum_dim,
+                Reduction::Mean => Dispatch::float_mean_dim,
+                _ => return None,
+            };
+            let axes = op.axes.clone();
+            Runner::of(move |mut operands, call| {
+                let x = axes.iter().fold(operands.take()?, |x, &axis| along(x, axis));
+                Ok(reshape(x, call.shape()))
+            })
         }
         _ => return None,
     })

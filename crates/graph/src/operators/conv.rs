@@ -86,12 +86,10 @@ impl Conv {
         if self.groups == 1 { Axis::free(letter) } else { Axis::Product(vec![free(G), free(letter)]) }
     }
 
-    /// The sum over the window at `at` (sample, channel, position).
-    fn window(&self, x: &Array, w: &Array, at: &[usize]) -> f64 {
-        let (xs, ws) = (x.shape(), w.shape());
+    /// Calls `f` with the place in the input, and the place in the weights, of every tap on the window at `at` (sample, channel, position).
+    fn taps(&self, xs: &[usize], ws: &[usize], at: &[usize], mut f: impl FnMut(&[usize], &[usize])) {
         let group = at[1] / (ws[0] / self.groups);
         let mut from = vec![at[0]; xs.len()];
-        let mut sum = 0.0;
         let mut tap = vec![at[1]; ws.len()];
         each_index(&ws[1..], |index| {
             tap[1..].copy_from_slice(index);
@@ -102,9 +100,15 @@ impl Conv {
                 source.is_some()
             });
             if inside {
-                sum += f64::from(x.at(&from)) * f64::from(w.at(&tap));
+                f(&from, &tap);
             }
         });
+    }
+
+    /// The sum over the window at `at`.
+    fn window(&self, x: &Array, w: &Array, at: &[usize]) -> f64 {
+        let mut sum = 0.0;
+        self.taps(x.shape(), w.shape(), at, |from, tap| sum += f64::from(x.at(from)) * f64::from(w.at(tap)));
         sum
     }
 }
@@ -184,6 +188,21 @@ impl Operator for Conv {
         let shape: Vec<usize> = [x.shape()[0], w.shape()[0]].into_iter().chain((0..self.rank()).map(reach)).collect();
         let bias = |channel: usize| inputs.get(2).map_or(0.0, |bias| f64::from(bias.data()[channel]));
         Ok(vec![Array::from_fn(&shape, |at| (bias(at[1]) + self.window(x, w, at)) as f32)])
+    }
+
+    fn backward(&self, inputs: &[&Array], gradient: &Array, input: usize) -> Result<Array> {
+        let ([x, w] | [x, w, _]) = inputs else { return Err(Error::new(self.name(), "expected 2 or 3 inputs")) };
+        let to = *inputs.get(input).ok_or_else(|| Error::new(self.name(), format!("no input {input}")))?;
+        let mut sums = vec![0.0; to.data().len()];
+        each_index(gradient.shape(), |at| {
+            let g = f64::from(gradient.at(at));
+            match input {
+                0 => self.taps(x.shape(), w.shape(), at, |from, tap| sums[x.offset(from)] += g * f64::from(w.at(tap))),
+                1 => self.taps(x.shape(), w.shape(), at, |from, tap| sums[w.offset(tap)] += g * f64::from(x.at(from))),
+                _ => sums[at[1]] += g,
+            }
+        });
+        Array::new(to.shape().to_vec(), sums.into_iter().map(|v| v as f32).collect())
     }
 }
 

@@ -64,20 +64,21 @@ impl ConvTranspose {
         (to < length).then_some(to)
     }
 
-    /// Adds what the element at `at` of the input contributes.
-    fn spread(&self, value: f64, at: &[usize], w: &Array, inputs: usize, y: &mut [f64], shape: &[usize]) {
-        let outputs = w.shape()[1];
+    /// Calls `f` with the place in the output, and the place in the weights, of every tap that the element at `at` of the input lays down.
+    fn taps(&self, w: &[usize], y: &[usize], inputs: usize, at: &[usize], mut f: impl FnMut(&[usize], &[usize])) {
         let group = at[1] / (inputs / self.groups);
-        let mut tap = vec![at[1]; w.shape().len()];
-        each_index(&w.shape()[1..], |index| {
+        let mut tap = vec![at[1]; w.len()];
+        let mut to = vec![at[0]; y.len()];
+        each_index(&w[1..], |index| {
             tap[1..].copy_from_slice(index);
-            let start = Some(at[0] * shape[1] + group * outputs + index[0]);
-            let to = (0..self.rank()).fold(start, |to, axis| {
-                let at = self.target(axis, at[2 + axis], index[1 + axis], shape[2 + axis])?;
-                Some(to? * shape[2 + axis] + at)
+            to[1] = group * w[1] + index[0];
+            let inside = (0..self.rank()).all(|axis| {
+                let target = self.target(axis, at[2 + axis], index[1 + axis], y[2 + axis]);
+                to[2 + axis] = target.unwrap_or(0);
+                target.is_some()
             });
-            if let Some(to) = to {
-                y[to] += value * f64::from(w.at(&tap));
+            if inside {
+                f(&to, &tap);
             }
         });
     }
@@ -149,10 +150,33 @@ impl Operator for ConvTranspose {
         let reach = |axis| self.reach(axis, x.shape()[2 + axis], w.shape()[2 + axis]).unwrap_or(0);
         let shape: Vec<usize> = [x.shape()[0], channels].into_iter().chain((0..self.rank()).map(reach)).collect();
         let bias = |channel: usize| inputs.get(2).map_or(0.0, |bias| f64::from(bias.data()[channel]));
-        let mut y = Vec::new();
-        each_index(&shape, |at| y.push(bias(at[1])));
-        each_index(x.shape(), |at| self.spread(f64::from(x.at(at)), at, w, x.shape()[1], &mut y, &shape));
-        Ok(vec![Array::new(shape, y.into_iter().map(|v| v as f32).collect())?])
+        let mut y = Array::from_fn(&shape, |at| bias(at[1]) as f32);
+        let mut sums = vec![0.0; y.data().len()];
+        each_index(x.shape(), |at| {
+            let value = f64::from(x.at(at));
+            self.taps(w.shape(), &shape, x.shape()[1], at, |to, tap| sums[y.offset(to)] += value * f64::from(w.at(tap)));
+        });
+        y.data_mut().iter_mut().zip(sums).for_each(|(y, sum)| *y = (f64::from(*y) + sum) as f32);
+        Ok(vec![y])
+    }
+
+    fn backward(&self, inputs: &[&Array], gradient: &Array, input: usize) -> Result<Array> {
+        let ([x, w] | [x, w, _]) = inputs else {
+            return Err(Error::new("conv_transpose", "expected 2 or 3 inputs"));
+        };
+        let to = *inputs.get(input).ok_or_else(|| Error::new("conv_transpose", format!("no input {input}")))?;
+        let mut sums = vec![0.0; to.data().len()];
+        if input > 1 {
+            each_index(gradient.shape(), |at| sums[at[1]] += f64::from(gradient.at(at)));
+        } else {
+            each_index(x.shape(), |at| {
+                self.taps(w.shape(), gradient.shape(), x.shape()[1], at, |from, tap| {
+                    let (place, factor) = if input == 0 { (x.offset(at), w.at(tap)) } else { (w.offset(tap), x.at(at)) };
+                    sums[place] += f64::from(gradient.at(from)) * f64::from(factor);
+                });
+            });
+        }
+        Array::new(to.shape().to_vec(), sums.into_iter().map(|v| v as f32).collect())
     }
 }
 

@@ -32,8 +32,7 @@ impl Operator for Softmax {
     }
 
     fn axes(&self, inputs: &[&Fact]) -> Axes {
-        let axes = plain_with_bound(inputs[0].rank(), &[self.axis]);
-        Axes::new(vec![axes.clone()], vec![axes])
+        Axes::same(plain_with_bound(inputs[0].rank(), &[self.axis]))
     }
 
     fn bound_because(&self) -> &'static str {
@@ -49,17 +48,22 @@ impl Operator for Softmax {
 
     fn eval(&self, inputs: &[&Array]) -> Result<Vec<Array>> {
         let [x] = take("softmax", inputs)?;
-        Ok(vec![Array::from_fn(x.shape(), |index| {
-            let mut along = index.to_vec();
-            let row: Vec<f64> = (0..x.shape()[self.axis])
-                .map(|i| {
-                    along[self.axis] = i;
-                    f64::from(x.at(&along))
-                })
-                .collect();
-            let top = row.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-            let sum: f64 = row.iter().map(|v| (v - top).exp()).sum();
-            ((row[index[self.axis]] - top).exp() / sum) as f32
+        Ok(vec![x.map_lanes(self.axis, x.shape()[self.axis], |x, y| {
+            let top = x.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+            let sum: f64 = x.iter().map(|v| (v - top).exp()).sum();
+            y.iter_mut().zip(x).for_each(|(y, x)| *y = (x - top).exp() / sum);
         })])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Array, Operator, Softmax};
+
+    #[test]
+    fn parts_of_each_column_make_a_whole() {
+        let x = Array::new(vec![2, 2], vec![0.0, 3.0_f32.ln(), 0.0, 0.0]).unwrap();
+        let y = Softmax { axis: 0 }.eval(&[&x]).unwrap();
+        assert!(y[0].distance(&Array::new(vec![2, 2], vec![0.5, 0.75, 0.5, 0.25]).unwrap()) < 1e-7);
     }
 }

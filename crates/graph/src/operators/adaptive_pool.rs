@@ -1,0 +1,109 @@
+//! Maximum and average over windows that are chosen for an output of given length.
+use super::{ensure, take};
+use crate::array::Array;
+use crate::axes::{Axes, plain_with_bound};
+use crate::error::Result;
+use crate::fact::{Dim, Fact};
+use crate::operator::{Family, Operator, element_wise};
+use crate::phase::Phase;
+use crate::work::Work;
+use serde::{Deserialize, Serialize};
+
+/// Splits the axes of `[batch, channel, ..]` behind the channels into windows, as PyTorch does: window `i` of `m` over `n` elements runs from
+/// `⌊i n / m⌋` to `⌈(i + 1) n / m⌉`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct AdaptivePool {
+    /// Takes the largest element of each window, and not the mean.
+    pub max: bool,
+    /// Number of windows along each axis.
+    pub to: Vec<usize>,
+}
+
+impl Operator for AdaptivePool {
+    fn name(&self) -> &'static str {
+        if self.max { "adaptive_max_pool" } else { "adaptive_average_pool" }
+    }
+
+    fn family(&self) -> Family {
+        Family::Window
+    }
+
+    fn keeps_zero(&self) -> bool {
+        true
+    }
+
+    fn infer(&self, inputs: &[&Fact]) -> Result<Vec<Fact>> {
+        let [x] = take(self.name(), inputs)?;
+        let fits = x.rank() == self.to.len() + 2 && x.shape[2..].iter().all(|dim| dim.count() > 0 && !dim.is_batch());
+        ensure(fits, self.name(), || format!("windows {:?} do not fit {x}", self.to))?;
+        let sides = self.to.iter().map(|&n| Dim::Fixed(n));
+        Ok(vec![Fact { dtype: x.dtype, shape: x.shape[..2].iter().copied().chain(sides).collect() }])
+    }
+
+    fn axes(&self, inputs: &[&Fact]) -> Axes {
+        let rank = inputs[0].rank();
+        let sides = rank - 2;
+        let all = plain_with_bound(rank + sides, &(2..rank + sides).collect::<Vec<_>>());
+        let y = all[..2].iter().chain(&all[rank.min(all.len())..]).cloned().collect();
+        Axes::new(vec![all[..rank].to_vec()], vec![y])
+    }
+
+    fn bound_because(&self) -> &'static str {
+        "a window runs over the axis"
+    }
+
+    fn work(&self, inputs: &[&Fact], outputs: &[Fact], phase: Phase) -> Work {
+        match phase {
+            Phase::Forward | Phase::BackwardInput => {
+                Work { flops: inputs[0].elements(), ..element_wise(inputs, outputs, 0.0) }
+            }
+            Phase::BackwardWeight | Phase::Update => Work::default(),
+        }
+    }
+
+    fn eval(&self, inputs: &[&Array]) -> Result<Vec<Array>> {
+        let [x] = take(self.name(), inputs)?;
+        let mut y = x.clone();
+        for (axis, &windows) in self.to.iter().enumerate() {
+            y = y.map_lanes(axis + 2, windows, |x, y| {
+                for (i, y) in y.iter_mut().enumerate() {
+                    let window = &x[i * x.len() / windows..((i + 1) * x.len()).div_ceil(windows)];
+                    let mean = window.iter().sum::<f64>() / window.len() as f64;
+                    *y = if self.max { window.iter().copied().fold(f64::NEG_INFINITY, f64::max) } else { mean };
+                }
+            });
+        }
+        Ok(vec![y])
+    }
+
+    fn backward(&self, inputs: &[&Array], gradient: &Array, _input: usize) -> Result<Array> {
+        let [x] = take(self.name(), inputs)?;
+        ensure(!self.max, self.name(), || "the gradient of a maximum over chosen windows is not known".to_owned())?;
+        let mut back = gradient.clone();
+        for (axis, &windows) in self.to.iter().enumerate() {
+            let length = x.shape()[axis + 2];
+            back = back.map_lanes(axis + 2, length, |g, back| {
+                back.fill(0.0);
+                for (i, g) in g.iter().enumerate() {
+                    let window = &mut back[i * length / windows..((i + 1) * length).div_ceil(windows)];
+                    let part = g / window.len() as f64;
+                    window.iter_mut().for_each(|v| *v += part);
+                }
+            });
+        }
+        Ok(back)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{AdaptivePool, Array, Operator};
+
+    #[test]
+    fn windows_overlap_when_they_do_not_divide() {
+        let x = Array::new(vec![1, 1, 5], vec![1.0, 2.0, 3.0, 4.0, 5.0]).unwrap();
+        let of = |max| AdaptivePool { max, to: vec![3] }.eval(&[&x]).unwrap()[0].data().to_vec();
+        assert_eq!(of(false), [1.5, 3.0, 4.5]);
+        assert_eq!(of(true), [2.0, 4.0, 5.0]);
+    }
+}
