@@ -11,6 +11,7 @@ pub mod scenario;
 pub mod serve;
 pub mod simulate;
 pub mod sweep;
+pub mod trace;
 pub mod train;
 pub mod train_scenario;
 

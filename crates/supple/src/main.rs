@@ -52,6 +52,7 @@ fn run(command: &Command) -> anyhow::Result<End> {
         Command::Calibrate(options) => commands::calibrate::run(options),
         Command::Fidelity(options) => commands::fidelity::run(options),
         Command::Scenario(command) => commands::scenario::run(command),
+        Command::Trace(command) => commands::trace::run(command),
         Command::Analyze(options) => commands::analyze::run(options),
         Command::Bench(options) => commands::bench::run(&options.what),
     }

@@ -43,6 +43,9 @@ pub enum Command {
     /// Checks, lists and shows scenarios, and prints their JSON schema.
     #[command(subcommand)]
     Scenario(ScenarioCommand),
+    /// Shows what trace files hold, converts them, and writes generated ones.
+    #[command(subcommand)]
+    Trace(TraceCommand),
     /// Shows which parts of a model can be made sparse, and why.
     Analyze(Analyze),
     /// Measures Supple itself.
@@ -373,6 +376,58 @@ pub enum ScenarioCommand {
     Show {
         /// Its name.
         name: String,
+    },
+}
+
+/// What `trace` does.
+#[derive(Debug, Subcommand)]
+pub enum TraceCommand {
+    /// The formats that can be read.
+    Formats,
+    /// What a file holds, and what was noticed in it.
+    Info {
+        /// The file, compressed by gzip or not.
+        file: PathBuf,
+        /// Its format, where it is not recognised.
+        #[arg(long)]
+        format: Option<String>,
+        /// Sort times that go back, and let values hold over holes, instead of refusing the file.
+        #[arg(long)]
+        lenient: bool,
+        /// Print a line of JSON for each thing in the file.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Writes a file in Supple's own form.
+    Convert {
+        /// The file, compressed by gzip or not.
+        file: PathBuf,
+        /// Where to write: a name that ends with .csv or .parquet.
+        #[arg(long)]
+        to: PathBuf,
+        /// The file's format, where it is not recognised.
+        #[arg(long)]
+        format: Option<String>,
+        /// Which trace, where the file holds several.
+        #[arg(long)]
+        series: Option<String>,
+        /// Sort times that go back, and let values hold over holes, instead of refusing the file.
+        #[arg(long)]
+        lenient: bool,
+    },
+    /// Writes the trace of a scenario: generated, combined or from a file.
+    Generate {
+        /// A scenario file, or the name of a built-in scenario.
+        spec: String,
+        /// Where to write: a name that ends with .csv or .parquet.
+        #[arg(long)]
+        out: PathBuf,
+        /// The folder that trace files are looked up in.
+        #[arg(long)]
+        traces: Option<PathBuf>,
+        /// Seed instead of the scenario's own.
+        #[arg(long)]
+        seed: Option<u64>,
     },
 }
 

@@ -1,0 +1,2 @@
+#![no_main]
+supple_fuzz::importer!("bamboo_counts");

@@ -1,0 +1,2 @@
+#![no_main]
+supple_fuzz::importer!("opendc_tasks");
