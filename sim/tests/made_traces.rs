@@ -210,3 +210,14 @@ fn what_cannot_be_made_is_refused() {
         assert!(!error.contains('\n'), "{error}");
     }
 }
+
+#[test]
+fn the_shipped_recording_is_a_share() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("traces");
+    let table = "file = \"host.csv\"\nseries = \"steal_pct\"\nmap = \"free\"\nend = \"bootstrap\"\nblock_s = 10.0";
+    let text = format!("name = \"x\"\nduration_s = 300.0\n[trace]\n{table}\n");
+    let trace = Scenario::parse(&text, "s.toml").and_then(|scenario| scenario.trace(Some(&folder))).expect("a trace");
+    assert_eq!((trace.points().len(), trace.length().seconds()), (120, 120.0));
+    let mean = trace.mean(Nanos::ZERO, Nanos(1000 * SECOND));
+    assert!((0.9..1.0).contains(&mean), "{mean}");
+}
