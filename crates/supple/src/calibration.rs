@@ -59,7 +59,7 @@ pub fn calibrate(
     let calm = measure::service_times(executor, &settings, &input.input, ROUNDS)?;
     let bandwidth = bandwidth(executor, &settings, input, &calm)?;
     let switch_s = switch(executor, &settings)?;
-    let trials = trials(executor, &settings, input, period)?;
+    let trials = trials(executor, &settings, input, &calm, period)?;
     let mut fits: Vec<Fit> = TICKS.iter().map(|&tick| fit(&trials, period, tick)).collect();
     let best = (0..fits.len()).min_by(|&a, &b| fits[a].error.total_cmp(&fits[b].error)).unwrap_or(0);
     let throttled = throttled(&trials, &calm);
@@ -87,7 +87,8 @@ fn qualities(executor: &mut Executor, settings: &[Setting], batches: &[Batch]) -
 
 /// How many times longer, less one, each rung takes beside a neighbour that copies through memory all the time.
 fn bandwidth(executor: &mut Executor, settings: &[Setting], input: &Batch, calm: &[Vec<f64>]) -> Result<Vec<f64>> {
-    let hog = Hog::start(vec![(Duration::ZERO, 0.0)], Instant::now())?;
+    let hog = Hog::waiting()?;
+    hog.start(vec![(Duration::ZERO, 0.0)], Instant::now())?;
     let beside = measure::service_times(executor, settings, &input.input, ROUNDS / 2);
     drop(hog);
     Ok(beside?.iter().zip(calm).map(|(beside, calm)| (median(beside) / median(calm) - 1.0).max(0.0)).collect())
@@ -114,16 +115,19 @@ fn wake() -> Result<Spread> {
 }
 
 /// The dense and the cheapest rung under quotas, without pauses and at half of what the share can do.
-fn trials(executor: &mut Executor, settings: &[Setting], input: &Batch, period: Duration) -> Result<Vec<Trial>> {
+fn trials(
+    executor: &mut Executor,
+    settings: &[Setting],
+    input: &Batch,
+    calm: &[Vec<f64>],
+    period: Duration,
+) -> Result<Vec<Trial>> {
     let mut trials = Vec::new();
     for share in SHARES {
-        for setting in [&settings[0], &settings[settings.len() - 1]] {
-            executor.apply(setting)?;
+        for rung in [0, settings.len() - 1] {
+            executor.apply(&settings[rung])?;
             executor.run(&input.input)?;
-            let start = processor_time();
-            executor.run(&input.input)?;
-            let service = (processor_time() - start).seconds();
-            for pace in [0.0, 2.0 * service / share] {
+            for pace in [0.0, 2.0 * median(&calm[rung]) / share] {
                 trials.push(trial(executor, input, share, Duration::from_secs_f64(pace), period)?);
             }
         }

@@ -2,6 +2,7 @@
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Sender, channel};
 use std::thread::{Builder, JoinHandle, sleep};
 use std::time::{Duration, Instant};
 
@@ -12,28 +13,46 @@ const STRIDE: usize = 1 << 20;
 /// Time within which it copies for its part.
 const SLOT: Duration = Duration::from_millis(2);
 
-/// A neighbour at work; dropping it sends it away.
+/// What a neighbour is told: when how much is to be left free, and the origin of the times.
+type Orders = (Vec<(Duration, f64)>, Instant);
+
+/// A neighbour; dropping it sends it away. It belongs to the cgroup of the thread that made it: to work beside a throttled thread it must be there before.
 pub struct Hog {
+    hand: Sender<Orders>,
     stop: Arc<AtomicBool>,
     thread: Option<JoinHandle<()>>,
 }
 
 impl Hog {
-    /// Starts to take what is not free: `changes` are pairs of the time after `origin` and the part of the bandwidth that is left free from then on.
+    /// A neighbour that does nothing yet.
     ///
     /// # Errors
     /// When no thread can be started.
-    pub fn start(changes: Vec<(Duration, f64)>, origin: Instant) -> io::Result<Self> {
+    pub fn waiting() -> io::Result<Self> {
         let stop = Arc::new(AtomicBool::new(false));
-        let stopped = stop.clone();
-        let thread = Builder::new().name("bandwidth-hog".to_owned()).spawn(move || work(&changes, origin, &stopped))?;
-        Ok(Self { stop, thread: Some(thread) })
+        let (stopped, (hand, handed)) = (stop.clone(), channel::<Orders>());
+        let work = move || {
+            if let Ok((changes, origin)) = handed.recv() {
+                work(&changes, origin, &stopped);
+            }
+        };
+        let thread = Builder::new().name("bandwidth-hog".to_owned()).spawn(work)?;
+        Ok(Self { hand, stop, thread: Some(thread) })
+    }
+
+    /// Lets it take what is not free: `changes` are pairs of the time after `origin` and the part of the bandwidth that is left free from then on.
+    ///
+    /// # Errors
+    /// When its thread has ended.
+    pub fn start(&self, changes: Vec<(Duration, f64)>, origin: Instant) -> io::Result<()> {
+        self.hand.send((changes, origin)).map_err(|_| io::Error::other("the neighbour has ended"))
     }
 }
 
 impl Drop for Hog {
     fn drop(&mut self) {
         self.stop.store(true, Ordering::Relaxed);
+        self.hand = channel().0;
         if let Some(thread) = self.thread.take() {
             drop(thread.join());
         }

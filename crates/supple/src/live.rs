@@ -158,15 +158,19 @@ fn under_trace<E: Engine, T>(
     drive: impl FnOnce(&mut LivePlant<E>) -> Result<T>,
 ) -> Result<(T, Replay)> {
     let period = Duration::from_secs_f64(scenario.device.period_ms / 1e3);
+    let player = Player::waiting()?;
+    let hog = scenario.bandwidth_trace()?.map(|_| Hog::waiting()).transpose()?;
     let mut throttle = Throttle::open(workers, period).context("applying the CPU share")?;
     let mechanism = throttle.describe();
     let probe = if workers == [Tid::current()] { probe::runs(&mut throttle)? } else { Vec::new() };
     log::info!("{mechanism}");
     let origin = Instant::now();
-    let player = Player::start(throttle, changes(trace, length), origin)?;
+    let player = player.start(throttle, changes(trace, length), origin)?;
     let (service, switches) = (BTreeMap::new(), Vec::new());
     let mut plant = LivePlant { engine, origin, end: trace.stops_at(), service, setting: None, switches };
-    let hog = scenario.bandwidth_trace()?.map(|free| Hog::start(changes(&free, length), origin)).transpose()?;
+    if let (Some(hog), Some(free)) = (&hog, scenario.bandwidth_trace()?) {
+        hog.start(changes(&free, length), origin)?;
+    }
     let made = drive(&mut plant);
     drop(hog);
     let played = player.stop()?;

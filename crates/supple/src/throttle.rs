@@ -22,7 +22,7 @@ pub mod probe;
 mod quota;
 mod undo;
 
-pub use player::{Applied, Played, Player};
+pub use player::{Applied, Played, Player, Waiting};
 pub use undo::restore_all;
 
 use crate::machine::Tid;

@@ -40,24 +40,47 @@ impl Played {
     }
 }
 
-/// A thread, itself not throttled, that replays a trace. Dropping it ends the replay and restores the machine.
-pub struct Player {
-    stop: Option<Sender<()>>,
-    thread: Option<JoinHandle<Played>>,
+/// What a waiting player is handed: the throttle, the changes, and the origin of their times.
+type Piece = (Throttle, Vec<(Duration, f64)>, Instant);
+
+/// A thread that will replay a trace. A thread belongs to the cgroup of the one that started it: to stay outside of the throttle, it must be there before.
+pub struct Waiting {
+    hand: Sender<Piece>,
+    player: Player,
 }
 
-impl Player {
+impl Waiting {
     /// Starts to apply `changes`, pairs of the time after `origin` and the share from then on, in the order of their times.
     /// What is already past is applied at once.
     ///
     /// # Errors
-    /// When no thread can be started.
-    pub fn start(throttle: Throttle, mut changes: Vec<(Duration, f64)>, origin: Instant) -> io::Result<Self> {
+    /// When the thread has ended.
+    pub fn start(self, throttle: Throttle, mut changes: Vec<(Duration, f64)>, origin: Instant) -> io::Result<Player> {
         changes.sort_by_key(|(due, _)| *due);
+        let ended = |_| io::Error::other("the thread that replays the trace has ended");
+        self.hand.send((throttle, changes, origin)).map_err(ended)?;
+        Ok(self.player)
+    }
+}
+
+/// A thread, itself not throttled, that replays a trace. Dropping it ends the replay and restores the machine.
+pub struct Player {
+    stop: Option<Sender<()>>,
+    thread: Option<JoinHandle<Option<Played>>>,
+}
+
+impl Player {
+    /// A player that waits for what to replay.
+    ///
+    /// # Errors
+    /// When no thread can be started.
+    pub fn waiting() -> io::Result<Waiting> {
         let (stop, stopped) = channel();
-        let play = move || play(throttle, &changes, origin, &stopped);
+        let (hand, handed) = channel::<Piece>();
+        let play =
+            move || handed.recv().ok().map(|(throttle, changes, origin)| play(throttle, &changes, origin, &stopped));
         let thread = Builder::new().name("share-player".to_owned()).spawn(play)?;
-        Ok(Self { stop: Some(stop), thread: Some(thread) })
+        Ok(Waiting { hand, player: Self { stop: Some(stop), thread: Some(thread) } })
     }
 
     /// Ends the replay now: what is still to come is left out.
@@ -78,7 +101,7 @@ impl Player {
     }
 
     fn join(&mut self) -> io::Result<Played> {
-        let joined = self.thread.take().and_then(|thread| thread.join().ok());
+        let joined = self.thread.take().and_then(|thread| thread.join().ok()).flatten();
         joined.ok_or_else(|| io::Error::other("the thread that replays the trace has panicked"))
     }
 }
@@ -143,7 +166,10 @@ mod tests {
 
     #[test]
     fn changes_are_made_in_the_order_of_their_times_and_never_early() {
-        let player = Player::start(throttle(), millis(&[(40, 0.2), (0, 0.5), (20, 1.0)]), Instant::now()).unwrap();
+        let player = Player::waiting()
+            .unwrap()
+            .start(throttle(), millis(&[(40, 0.2), (0, 0.5), (20, 1.0)]), Instant::now())
+            .unwrap();
         let played = player.finish().unwrap();
         assert_eq!(played.log.iter().map(|applied| applied.share).collect::<Vec<_>>(), [0.5, 1.0, 0.2]);
         assert!(played.log.iter().all(|applied| applied.at >= applied.due) && played.failure.is_none());
@@ -153,7 +179,7 @@ mod tests {
     #[test]
     fn stopping_leaves_out_what_is_to_come() {
         let start = Instant::now();
-        let player = Player::start(throttle(), millis(&[(0, 0.5), (600_000, 0.1)]), start).unwrap();
+        let player = Player::waiting().unwrap().start(throttle(), millis(&[(0, 0.5), (600_000, 0.1)]), start).unwrap();
         std::thread::sleep(Duration::from_millis(50));
         assert!(player.stop().unwrap().log.len() <= 1);
         assert!(start.elapsed() < Duration::from_secs(60));
@@ -161,7 +187,10 @@ mod tests {
 
     #[test]
     fn a_refusal_ends_the_replay_and_is_told() {
-        let player = Player::start(throttle(), millis(&[(0, 0.5), (1, 0.9), (2, 0.1)]), Instant::now()).unwrap();
+        let player = Player::waiting()
+            .unwrap()
+            .start(throttle(), millis(&[(0, 0.5), (1, 0.9), (2, 0.1)]), Instant::now())
+            .unwrap();
         let played = player.finish().unwrap();
         assert_eq!(played.log.len(), 1);
         assert_eq!(played.failure.unwrap().to_string(), "refused");

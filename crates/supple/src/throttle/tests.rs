@@ -95,7 +95,7 @@ fn zero_share_nearly_stops_a_thread_until_the_next_change() {
         return eprintln!("skipped: no quota of cgroup v1");
     };
     let changes = vec![(Duration::ZERO, 0.0), (Duration::from_millis(600), 1.0)];
-    let player = Player::start(throttle, changes, Instant::now()).unwrap();
+    let player = Player::waiting().unwrap().start(throttle, changes, Instant::now()).unwrap();
     std::thread::sleep(Duration::from_millis(20));
     let share = worker.share_over(Duration::from_millis(300));
     assert!(share < 0.2, "{share}");
