@@ -1,7 +1,9 @@
 //! The loops that let a policy drive a plant. Live and simulated runs share them.
 use crate::ladder::Ladder;
+use crate::learner::{Learner, Stint};
 use crate::plant::{Job, Outcome, Plant};
-use crate::policy::{Completion, Observation, Policy};
+use crate::policy::Policy;
+use crate::server::{Batching, Server, Turn};
 use crate::time::Nanos;
 use serde::{Deserialize, Serialize};
 
@@ -49,47 +51,52 @@ pub fn serve<P: Plant>(
     ladder: &Ladder,
     policy: &mut dyn Policy,
 ) -> Result<Vec<Record>, P::Error> {
+    serve_batched(plant, requests, Batching::default(), ladder, policy)
+}
+
+/// [`serve`] with requests put together into batches.
+///
+/// # Errors
+/// The plant's.
+pub fn serve_batched<P: Plant>(
+    plant: &mut P,
+    requests: &[Request],
+    batching: Batching,
+    ladder: &Ladder,
+    policy: &mut dyn Policy,
+) -> Result<Vec<Record>, P::Error> {
+    let mut server = Server::new(batching);
     let mut records = Vec::with_capacity(requests.len());
-    let mut rung = 0;
-    let mut finished = None;
-    plant.apply(&ladder.rungs()[rung].setting)?;
-    for (i, request) in requests.iter().enumerate() {
-        plant.wait(request.arrival)?;
+    let mut coming = requests.iter().copied().enumerate().peekable();
+    plant.apply(&ladder.rungs()[0].setting)?;
+    loop {
+        let now = plant.now();
+        while let Some((number, request)) = coming.next_if(|(_, request)| request.arrival <= now) {
+            server.arrive(number, request);
+        }
         if plant.stopped() {
             break;
         }
-        let started = plant.now();
-        let mut record = Record {
-            arrival: request.arrival,
-            due: request.due,
-            started,
-            finished: None,
-            rung,
-            outcome: Outcome::default(),
-        };
-        if started < request.due {
-            let waiting = requests[i + 1..].partition_point(|r| r.arrival <= started);
-            let seen = Observation {
-                now: started,
-                remaining: request.due - started,
-                queued: waiting,
-                remaining_of_last: requests[i + waiting].due - started,
-                finished: finished.take(),
-            };
-            let next = policy.decide(&seen, ladder).rung.min(ladder.last());
-            if next != rung {
-                plant.apply(&ladder.rungs()[next].setting)?;
-                rung = next;
+        let set = server.rung();
+        let next = coming.peek().map(|(_, request)| request.arrival);
+        match server.turn(now, ladder, policy, &mut records) {
+            Turn::Run(rung) => {
+                if rung != set {
+                    plant.apply(&ladder.rungs()[rung].setting)?;
+                }
+                let jobs: Vec<Job> = server.running().iter().map(|&(number, _)| Job::Request(number)).collect();
+                let outcomes = plant.run_batch(&jobs)?;
+                server.done(plant.now(), &outcomes, &mut records);
             }
-            record.rung = rung;
-            record.outcome = plant.run(Job::Request(i))?;
-            let end = plant.now();
-            record.finished = Some(end);
-            finished = Some(Completion { rung, took: end - started });
+            Turn::Wait(until) => plant.wait(next.map_or(until, |next| next.min(until)))?,
+            Turn::Idle => match next {
+                Some(next) => plant.wait(next)?,
+                None => break,
+            },
         }
-        records.push(record);
     }
-    Ok(records)
+    records.sort_unstable_by_key(|(number, _)| *number);
+    Ok(records.into_iter().map(|(_, record)| record).collect())
 }
 
 /// Runs up to `steps` training steps until `deadline`, each on the rung that `policy` picks; the time left for a step is an equal part
@@ -105,27 +112,21 @@ pub fn train<P: Plant>(
     policy: &mut dyn Policy,
 ) -> Result<Vec<Record>, P::Error> {
     let mut records = Vec::with_capacity(steps);
-    let mut rung = 0;
-    let mut finished = None;
-    plant.apply(&ladder.rungs()[rung].setting)?;
-    for step in 0..steps {
-        let started = plant.now();
-        if started >= deadline || plant.stopped() {
-            break;
+    let mut learner = Learner::new(steps, deadline);
+    plant.apply(&ladder.rungs()[0].setting)?;
+    while !plant.stopped() {
+        let set = learner.rung();
+        match learner.turn(plant.now(), ladder, policy) {
+            Stint::Step { number, rung } => {
+                if rung != set {
+                    plant.apply(&ladder.rungs()[rung].setting)?;
+                }
+                let outcome = plant.run(Job::Step(number))?;
+                records.push(learner.done(plant.now(), outcome));
+            }
+            Stint::Save => learner.saved(),
+            Stint::Over => break,
         }
-        let left = steps - step;
-        let remaining = Nanos((deadline - started).0 / left as u64);
-        let seen =
-            Observation { now: started, remaining, queued: 0, remaining_of_last: remaining, finished: finished.take() };
-        let next = policy.decide(&seen, ladder).rung.min(ladder.last());
-        if next != rung {
-            plant.apply(&ladder.rungs()[next].setting)?;
-            rung = next;
-        }
-        let outcome = plant.run(Job::Step(step))?;
-        let end = plant.now();
-        finished = Some(Completion { rung, took: end - started });
-        records.push(Record { arrival: started, due: deadline, started, finished: Some(end), rung, outcome });
     }
     Ok(records)
 }

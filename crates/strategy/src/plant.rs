@@ -48,6 +48,14 @@ pub trait Plant {
     /// When the plant fails.
     fn run(&mut self, job: Job) -> Result<Outcome, Self::Error>;
 
+    /// Runs several pieces of work together to their end; one outcome each. Unless said otherwise, one after another.
+    ///
+    /// # Errors
+    /// When the plant fails.
+    fn run_batch(&mut self, jobs: &[Job]) -> Result<Vec<Outcome>, Self::Error> {
+        jobs.iter().map(|&job| self.run(job)).collect()
+    }
+
     /// Whether the run should end now (the user asked for it).
     fn stopped(&self) -> bool {
         false
