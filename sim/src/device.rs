@@ -1,21 +1,12 @@
 //! The simulated device: a plant in virtual time.
+use crate::chance::Chance;
 use crate::error::Error;
 use crate::mechanism::{Mechanism, Pace, Processor, Starved};
-use crate::random::stream;
 use crate::timing::Timing;
 use crate::trace::Trace;
-use rand::RngExt;
+use crate::world::StopReason;
 use supple_graph::Setting;
 use supple_strategy::{Job, Ladder, Nanos, Outcome, Plant};
-
-/// Why a simulated run ended before its work did.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum StopReason {
-    /// The trace is over, and says that the run then stops.
-    TraceEnded,
-    /// No share of the processor ever comes again.
-    Starved,
-}
 
 /// A plant in virtual time: it runs work as the ladder's measurements say, on a processor whose share moves along a trace.
 ///
@@ -82,8 +73,11 @@ impl<'a> SimulatedDevice<'a> {
 
     /// Processor time that a job takes on a rung at full speed, undisturbed; the cheapest rung when the ladder has not that many.
     pub fn demand(&self, job: Job, rung: usize) -> Nanos {
-        let q = stream(self.seed, &entity(job), "service").random::<f64>();
-        Nanos::from_seconds(self.ladder.rungs()[rung.min(self.ladder.last())].service.quantile(q))
+        self.chance().service(job, self.ladder, rung)
+    }
+
+    fn chance(&self) -> Chance<'static> {
+        Chance { seed: self.seed, owner: "" }
     }
 
     /// Time since the start of the run.
@@ -133,20 +127,6 @@ impl<'a> SimulatedDevice<'a> {
         let measured = self.timing.and_then(|timing| timing.sensitivity(self.rung));
         Pace { sensitivity: measured.unwrap_or(self.bandwidth.sensitivity), ..self.bandwidth }
     }
-
-    fn answers(&self, job: Job) -> Outcome {
-        let quality = self.ladder.rungs()[self.rung].quality;
-        let mut random = stream(self.seed, &entity(job), "answers");
-        let right = (0..self.batch).filter(|_| random.random::<f64>() < quality).count();
-        Outcome { right: right as u32, of: self.batch }
-    }
-}
-
-fn entity(job: Job) -> String {
-    match job {
-        Job::Request(number) => format!("request {number}"),
-        Job::Step(number) => format!("step {number}"),
-    }
 }
 
 impl Plant for SimulatedDevice<'_> {
@@ -175,7 +155,7 @@ impl Plant for SimulatedDevice<'_> {
     fn run(&mut self, job: Job) -> Result<Outcome, Error> {
         let work = self.work(job);
         match self.processor.work_at(work, self.pace()) {
-            Ok(()) => Ok(self.answers(job)),
+            Ok(()) => Ok(self.chance().answers(job, self.ladder, self.rung, self.batch)),
             Err(Starved) => {
                 self.starved = true;
                 Ok(Outcome::default())
