@@ -2,7 +2,7 @@
 use crate::error::Error;
 use crate::generator::MOST_POINTS;
 use crate::trace::Trace;
-use rand_chacha::ChaCha8Rng;
+use crate::random::Stream;
 use supple_strategy::Nanos;
 
 /// What a combinator may ask for besides the trace.
@@ -14,7 +14,7 @@ pub trait Context<T> {
     fn other(&mut self, source: &T) -> Result<Trace, Error>;
 
     /// Random numbers for this combinator alone.
-    fn random(&mut self) -> ChaCha8Rng;
+    fn random(&mut self) -> Stream;
 }
 
 /// Makes a trace from another. `T` is how other traces are told of: a table of a scenario, or a [`Trace`] itself.
@@ -76,13 +76,13 @@ pub(crate) fn span(field: &str, seconds: f64) -> Result<Nanos, Error> {
 }
 
 /// A context for combinators whose other traces are at hand.
-pub struct AtHand(pub ChaCha8Rng);
+pub struct AtHand(pub Stream);
 
 impl Context<Trace> for AtHand {
     fn other(&mut self, source: &Trace) -> Result<Trace, Error> {
         Ok(source.clone())
     }
-    fn random(&mut self) -> ChaCha8Rng {
+    fn random(&mut self) -> Stream {
         self.0.clone()
     }
 }

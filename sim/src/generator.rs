@@ -1,7 +1,7 @@
 //! The contract of a generator of traces.
 use crate::error::Error;
 use rand::RngExt;
-use rand_chacha::ChaCha8Rng;
+use crate::random::Stream;
 use supple_strategy::Nanos;
 
 /// Makes a trace from a few numbers and a random stream.
@@ -10,7 +10,7 @@ pub trait Generator {
     ///
     /// # Errors
     /// When a number is not as it must be, or there would be more than [`MOST_POINTS`].
-    fn points(&self, length: Nanos, random: &mut ChaCha8Rng) -> Result<Vec<(Nanos, f64)>, Error>;
+    fn points(&self, length: Nanos, random: &mut Stream) -> Result<Vec<(Nanos, f64)>, Error>;
 }
 
 /// Most points of a generated trace.
@@ -72,6 +72,6 @@ pub(crate) fn check_value(field: &str, value: f64) -> Result<(), Error> {
 }
 
 /// An exponential time with this mean.
-pub(crate) fn exponential(mean: f64, random: &mut ChaCha8Rng) -> f64 {
+pub(crate) fn exponential(mean: f64, random: &mut Stream) -> f64 {
     -(1.0 - random.random::<f64>()).ln() * mean
 }

@@ -1,7 +1,7 @@
 //! The generators of traces, one file each.
 use crate::error::Error;
 use crate::generator::Generator;
-use rand_chacha::ChaCha8Rng;
+use crate::random::Stream;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use supple_strategy::Nanos;
@@ -20,7 +20,7 @@ macro_rules! generators {
         }
 
         impl Generator for Generate {
-            fn points(&self, length: Nanos, random: &mut ChaCha8Rng) -> Result<Vec<(Nanos, f64)>, Error> {
+            fn points(&self, length: Nanos, random: &mut Stream) -> Result<Vec<(Nanos, f64)>, Error> {
                 match self { $(Self::$generator(it) => it.points(length, random),)* }
             }
         }

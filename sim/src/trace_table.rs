@@ -10,7 +10,7 @@ use crate::random::stream;
 use crate::scenario::positive;
 use crate::trace::{Blocks, End, Trace};
 use crate::unit::Unit;
-use rand_chacha::ChaCha8Rng;
+use crate::random::Stream;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
@@ -312,7 +312,7 @@ impl Context<TraceTable> for Loader<'_> {
         trace?.measured_in(Unit::Number)
     }
 
-    fn random(&mut self) -> ChaCha8Rng {
+    fn random(&mut self) -> Stream {
         stream(self.seed, &self.place, "combine")
     }
 }

@@ -24,7 +24,7 @@ const KNOW_BURN: [&str; 3] = ["supple-executor", "supple-models", "supple-tests"
 const STRANGERS: [(&str, &str); 2] = [("supple-executor", "supple-strategy"), ("supple-sim", "supple-kernels")];
 
 /// Folders whose files are members of one list.
-const MEMBERS: [&str; 7] = [
+const MEMBERS: [&str; 10] = [
     "crates/graph/src/operators",
     "crates/graph/src/gradients",
     "crates/graph/src/kinds",
@@ -32,6 +32,9 @@ const MEMBERS: [&str; 7] = [
     "crates/strategy/src/solvers",
     "crates/kernels/src/kernels",
     "sim/src/formats",
+    "sim/src/resources",
+    "sim/src/routers",
+    "sim/src/workloads",
 ];
 
 /// Files among the members that are no members: what several of them are built on.

@@ -2,6 +2,7 @@
 pub mod analyze;
 pub mod bench;
 pub mod bench_kernels;
+pub mod bench_sim;
 pub mod calibrate;
 pub mod demo;
 pub mod fidelity;

@@ -492,6 +492,18 @@ pub enum BenchCommand {
     },
     /// What kernels need for the shapes of a file, against the machine's limits and against a peer.
     Kernels(KernelBench),
+    /// How many events the simulator makes in a second, beside its peers where they are built in (feature `peers`).
+    Sim {
+        /// Events of each case.
+        #[arg(long, default_value_t = 5_000_000)]
+        events: u64,
+        /// Turns; a figure is the best of its turns.
+        #[arg(long, default_value_t = 3)]
+        rounds: usize,
+        /// Print JSON, a line for each case and engine, instead of a table.
+        #[arg(long)]
+        json: bool,
+    },
     /// What each density of a model costs, against dense.
     Density {
         /// Model and data.

@@ -2,7 +2,7 @@
 use crate::error::Error;
 use crate::generator::{Generator, Line, check_step, check_value, exponential};
 use rand::RngExt;
-use rand_chacha::ChaCha8Rng;
+use crate::random::Stream;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use supple_strategy::Nanos;
@@ -24,7 +24,7 @@ pub struct Bursts {
 }
 
 impl Generator for Bursts {
-    fn points(&self, length: Nanos, random: &mut ChaCha8Rng) -> Result<Vec<(Nanos, f64)>, Error> {
+    fn points(&self, length: Nanos, random: &mut Stream) -> Result<Vec<(Nanos, f64)>, Error> {
         check_value("bursts.base", self.base)?;
         check_value("bursts.burst", self.burst)?;
         check_step("bursts.gap_s", self.gap_s, length)?;
@@ -45,7 +45,7 @@ impl Generator for Bursts {
 
 impl Bursts {
     /// How long a burst lasts: a Pareto number with mean `burst_s` and index `tail` begins at `burst_s * (tail - 1) / tail`.
-    fn lasts(&self, random: &mut ChaCha8Rng) -> f64 {
+    fn lasts(&self, random: &mut Stream) -> f64 {
         match self.tail {
             Some(tail) => {
                 let least = self.burst_s * (tail - 1.0) / tail;

@@ -2,7 +2,7 @@
 use crate::error::Error;
 use crate::generator::{Generator, Line, check_step, check_value};
 use rand::RngExt;
-use rand_chacha::ChaCha8Rng;
+use crate::random::Stream;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::f64::consts::TAU;
@@ -29,7 +29,7 @@ pub struct Diurnal {
 }
 
 impl Generator for Diurnal {
-    fn points(&self, length: Nanos, random: &mut ChaCha8Rng) -> Result<Vec<(Nanos, f64)>, Error> {
+    fn points(&self, length: Nanos, random: &mut Stream) -> Result<Vec<(Nanos, f64)>, Error> {
         check_value("diurnal.low", self.low)?;
         check_value("diurnal.high", self.high)?;
         check_value("diurnal.noise", self.noise)?;
@@ -50,7 +50,7 @@ impl Generator for Diurnal {
 }
 
 /// A standard normal number (Box and Muller 1958).
-fn normal(random: &mut ChaCha8Rng) -> f64 {
+fn normal(random: &mut Stream) -> f64 {
     let (radius, angle): (f64, f64) = (random.random(), random.random());
     (-2.0 * (1.0 - radius).ln()).sqrt() * (TAU * angle).cos()
 }

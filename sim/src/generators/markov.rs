@@ -2,7 +2,7 @@
 use crate::error::Error;
 use crate::generator::{Generator, Line, check_step, check_value, exponential};
 use rand::RngExt;
-use rand_chacha::ChaCha8Rng;
+use crate::random::Stream;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use supple_strategy::Nanos;
@@ -20,7 +20,7 @@ pub struct Markov {
 }
 
 impl Generator for Markov {
-    fn points(&self, length: Nanos, random: &mut ChaCha8Rng) -> Result<Vec<(Nanos, f64)>, Error> {
+    fn points(&self, length: Nanos, random: &mut Stream) -> Result<Vec<(Nanos, f64)>, Error> {
         self.check(length)?;
         let (mut line, mut level) = (Line::new(length), 0);
         while !line.is_whole() {

@@ -1,7 +1,7 @@
 //! Ramps.
 use crate::error::Error;
 use crate::generator::{Generator, Line, check_step, check_value};
-use rand_chacha::ChaCha8Rng;
+use crate::random::Stream;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use supple_strategy::Nanos;
@@ -21,7 +21,7 @@ pub struct Sawtooth {
 }
 
 impl Generator for Sawtooth {
-    fn points(&self, length: Nanos, _: &mut ChaCha8Rng) -> Result<Vec<(Nanos, f64)>, Error> {
+    fn points(&self, length: Nanos, _: &mut Stream) -> Result<Vec<(Nanos, f64)>, Error> {
         check_value("sawtooth.from", self.from)?;
         check_value("sawtooth.to", self.to)?;
         if self.steps < 2 {

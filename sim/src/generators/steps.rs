@@ -2,7 +2,7 @@
 use crate::error::Error;
 use crate::generator::{Generator, Line, check_step, check_value};
 use rand::RngExt;
-use rand_chacha::ChaCha8Rng;
+use crate::random::Stream;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use supple_strategy::Nanos;
@@ -21,7 +21,7 @@ pub struct Steps {
 }
 
 impl Generator for Steps {
-    fn points(&self, length: Nanos, random: &mut ChaCha8Rng) -> Result<Vec<(Nanos, f64)>, Error> {
+    fn points(&self, length: Nanos, random: &mut Stream) -> Result<Vec<(Nanos, f64)>, Error> {
         check_step("steps.each_s", self.each_s, length)?;
         self.levels.iter().try_for_each(|level| check_value("steps.levels", *level))?;
         if self.levels.is_empty() {

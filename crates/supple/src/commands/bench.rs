@@ -1,5 +1,5 @@
 //! `supple bench`
-use super::{End, Opened, bench_kernels, table};
+use super::{End, Opened, bench_kernels, bench_sim, table};
 use crate::allocations;
 use crate::ladders::DENSITIES;
 use crate::model::Model;
@@ -26,6 +26,7 @@ pub fn run(what: &BenchCommand) -> Result<End> {
     match what {
         BenchCommand::Switch { json } => switch(*json),
         BenchCommand::Kernels(options) => bench_kernels::run(options),
+        BenchCommand::Sim { events, rounds, json } => bench_sim::run(*events, *rounds, *json),
         BenchCommand::Density { source, batch, common } => density(source, *batch, common),
     }
 }
