@@ -1,8 +1,8 @@
 //! The contract of what makes a trace from another, or from two.
 use crate::error::Error;
 use crate::generator::MOST_POINTS;
-use crate::trace::Trace;
 use crate::random::Stream;
+use crate::trace::Trace;
 use supple_strategy::Nanos;
 
 /// What a combinator may ask for besides the trace.

@@ -1,7 +1,7 @@
 //! The contract of a generator of traces.
 use crate::error::Error;
-use rand::RngExt;
 use crate::random::Stream;
+use rand::RngExt;
 use supple_strategy::Nanos;
 
 /// Makes a trace from a few numbers and a random stream.

@@ -51,7 +51,7 @@ impl<'a> Batches<'a> {
         let pass = step / per_pass;
         if self.pass.as_ref().is_none_or(|(drawn, _)| *drawn != pass) {
             let mut order: Vec<usize> = (0..self.split.len()).collect();
-            order.shuffle(&mut stream(self.seed, &format!("pass {pass}"), "order"));
+            order.shuffle(&mut stream(self.seed, format_args!("pass {pass}"), "order"));
             self.pass = Some((pass, order));
         }
         let start = step % per_pass * self.size;
@@ -64,7 +64,7 @@ impl<'a> Batches<'a> {
 /// with mixed settings so that a solver may mix them).
 pub fn settings_of_step(elastic: &Elastic, seed: u64, step: usize) -> Vec<Setting> {
     let analysis = elastic.analysis();
-    let mut random = stream(seed, &format!("step {step}"), "settings");
+    let mut random = stream(seed, format_args!("step {step}"), "settings");
     let mut draw = || Density::new(random.random_range(LEAST..=1000)).unwrap_or_default();
     let uniform = analysis.uniform(draw());
     let mixed = (0..analysis.sites.len()).fold(analysis.dense(), |setting, site| setting.with(SiteId(site), draw()));
