@@ -24,13 +24,14 @@ const KNOW_BURN: [&str; 3] = ["supple-executor", "supple-models", "supple-tests"
 const STRANGERS: [(&str, &str); 2] = [("supple-executor", "supple-strategy"), ("supple-sim", "supple-kernels")];
 
 /// Folders whose files are members of one list.
-const MEMBERS: [&str; 10] = [
+const MEMBERS: [&str; 11] = [
     "crates/graph/src/operators",
     "crates/graph/src/gradients",
     "crates/graph/src/kinds",
     "crates/strategy/src/policies",
     "crates/strategy/src/solvers",
     "crates/kernels/src/kernels",
+    "crates/onnx/src/operators",
     "sim/src/formats",
     "sim/src/resources",
     "sim/src/routers",
