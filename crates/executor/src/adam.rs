@@ -1,5 +1,6 @@
 //! Adam on prefixes.
-use crate::tensor::{Any, lengths, prefix, ranges};
+use crate::region::Region;
+use crate::tensor::Any;
 use burn::backend::ops::FloatTensorOps;
 use burn::backend::{Dispatch, DispatchDevice, FloatDType};
 use burn::tensor::Shape;
@@ -55,11 +56,10 @@ impl Slots {
         Self { mean, square, bias1, bias2 }
     }
 
-    /// One step of the prefix of `weight` that `gradient` has the shape of; nothing else changes.
-    pub fn step(&mut self, weight: Any, gradient: Any, config: &AdamConfig) -> Any {
-        let kept = lengths(&gradient);
+    /// One step of the part of `weight` that `gradient` belongs to; nothing else changes.
+    pub fn step(&mut self, weight: Any, gradient: Any, region: &Region, config: &AdamConfig) -> Any {
         let scaled = |tensor: Any, factor: f64| Dispatch::float_mul_scalar(tensor, factor.into());
-        let part = |tensor: &Any| prefix(tensor.clone(), &kept);
+        let part = |tensor: &Any| region.keep(tensor.clone());
         let square = Dispatch::float_mul(gradient.clone(), gradient.clone());
         let mean = Dispatch::float_add(scaled(part(&self.mean), config.beta1), scaled(gradient, 1.0 - config.beta1));
         let square = Dispatch::float_add(scaled(part(&self.square), config.beta2), scaled(square, 1.0 - config.beta2));
@@ -72,13 +72,10 @@ impl Slots {
         let old = part(&weight);
         let shrunk = scaled(old, 1.0 - config.rate * config.decay);
         let new = Dispatch::float_sub(shrunk, scaled(step, config.rate));
-        let assign = |full: Any, value: Any| {
-            if lengths(&full) == kept { value } else { Dispatch::float_slice_assign(full, &ranges(&kept), value) }
-        };
-        self.mean = assign(self.mean.clone(), mean);
-        self.square = assign(self.square.clone(), square);
-        self.bias1 = assign(self.bias1.clone(), bias1);
-        self.bias2 = assign(self.bias2.clone(), bias2);
-        assign(weight, new)
+        self.mean = region.put(self.mean.clone(), mean);
+        self.square = region.put(self.square.clone(), square);
+        self.bias1 = region.put(self.bias1.clone(), bias1);
+        self.bias2 = region.put(self.bias2.clone(), bias2);
+        region.put(weight, new)
     }
 }

@@ -1,9 +1,9 @@
 //! A graph on Burn's tensors: which value goes where, and which operator runs when.
 use crate::error::{Error, Result};
 use crate::families::{self, Call, Runner};
-use crate::layers::Window2d;
+use crate::region::Region;
 use crate::tensor::Any;
-use burn::backend::DispatchDevice;
+use burn::tensor::Device;
 use std::collections::BTreeSet;
 use supple_graph::operators::UnaryFunction;
 use supple_graph::{DType, Elastic, Fact, Graph, NodeId, Op, Operator, Setting, Value};
@@ -75,20 +75,22 @@ fn is_relu(graph: &Graph, id: NodeId) -> bool {
 fn is_layer(graph: &Graph, id: NodeId) -> bool {
     match &graph.node(id).op {
         Op::Linear(_) => true,
-        Op::Conv(conv) => Window2d::of(conv).is_some_and(|window| window.groups == 1),
+        Op::Conv(conv) => conv.stride.len() <= 2,
         _ => false,
     }
 }
 
-/// An operator ready to run.
+/// An operator ready to run, or a source (input, parameter, constant), which does not run.
 #[derive(Debug)]
 struct Step {
     name: String,
     runner: Option<Runner>,
+    /// What is left of the dense values.
+    region: Option<Region>,
     facts: Vec<Fact>,
 }
 
-/// A graph at a setting, ready to run; sources (inputs, parameters, constants) have facts only.
+/// A graph at a setting, ready to run.
 #[derive(Debug)]
 pub(crate) struct Program(Vec<Step>);
 
@@ -99,16 +101,27 @@ impl Program {
         let graph = elastic.shrink(setting)?;
         let step = |id: NodeId| {
             let node = graph.node(id);
-            let runner =
-                (!is_source(&node.op)).then(|| families::runner(&node.op, &graph.input_facts(id), &node.facts));
-            Step { name: node.name.clone(), runner, facts: node.facts.clone() }
+            let runs = !is_source(&node.op);
+            let runner = runs.then(|| families::runner(&node.op, &graph.input_facts(id), &node.facts));
+            let stored = matches!(node.op, Op::Parameter(_) | Op::Constant(_));
+            let extent = stored.then(|| elastic.extent(Value { node: id, slot: 0 }, setting)).transpose()?;
+            let region = extent.as_ref().map(Region::of);
+            Ok(Step { name: node.name.clone(), runner, region, facts: node.facts.clone() })
         };
-        Ok(Self(graph.ids().map(step).collect()))
+        Ok(Self(graph.ids().map(step).collect::<Result<_>>()?))
     }
 
-    /// What is known of the first value of a node.
-    pub fn fact(&self, id: NodeId) -> &Fact {
-        &self.0[id.0].facts[0]
+    /// The elements of a parameter or constant that are left.
+    pub fn region(&self, id: NodeId) -> Option<&Region> {
+        self.0[id.0].region.as_ref()
+    }
+
+    /// What is left of the dense value of a parameter or constant.
+    pub fn keep(&self, id: NodeId, dense: Any) -> Any {
+        match self.region(id) {
+            Some(region) => region.keep(dense),
+            None => dense,
+        }
     }
 
     /// Runs it for `batch` samples. `sources` hold the first values of the sources, one entry a node; the graph's outputs come back in order.
@@ -118,7 +131,7 @@ impl Program {
         sources: Vec<Option<Any>>,
         batch: usize,
         mode: Mode,
-        device: &DispatchDevice,
+        device: &Device,
     ) -> Result<Vec<Any>> {
         let mut places = wiring.places(sources);
         let mut readers = wiring.readers.clone();

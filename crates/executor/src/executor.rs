@@ -3,7 +3,7 @@ use crate::bridge::{self, Mode, Program, Wiring};
 use crate::device::Backend;
 use crate::error::{Error, Result};
 use crate::layers::has_kernels;
-use crate::tensor::{Any, download, prefix, upload};
+use crate::tensor::{Any, download, upload};
 use std::sync::Arc;
 use supple_graph::{Array, DType, Elastic, Fact, Graph, NodeId, Op, Setting, Weights};
 
@@ -17,7 +17,8 @@ struct Plan {
 
 /// A graph on a device, with one copy of its weights and a plan for each prepared setting.
 ///
-/// Weights stand in order of importance, so that every setting is a prefix: a plan holds views, not copies.
+/// Weights stand in order of importance, so that every setting is a prefix: a plan holds views, not copies. Only where an axis is a chain of parts
+/// that thin out each on its own, as behind a concatenation, what is left is no prefix, and a plan holds a copy of it.
 #[derive(Debug)]
 pub struct Executor {
     elastic: Arc<Elastic>,
@@ -86,9 +87,7 @@ impl Executor {
             return Ok(());
         }
         let program = Program::of(&self.elastic, setting)?;
-        let view = |(full, id): (&Option<Any>, NodeId)| {
-            full.clone().map(|tensor| prefix(tensor, &program.fact(id).shape_at(1)))
-        };
+        let view = |(full, id): (&Option<Any>, NodeId)| full.clone().map(|tensor| program.keep(id, tensor));
         let views = self.full.iter().zip(self.elastic.graph().ids()).map(view).collect();
         self.plans.push(Plan { setting: setting.clone(), views, program });
         Ok(())
@@ -131,7 +130,7 @@ impl Executor {
         for (id, input) in graph.input_ids().into_iter().zip(inputs) {
             sources[id.0] = Some(upload(input, graph.node(id).facts[0].dtype, device.as_dispatch()));
         }
-        let outputs = plan.program.run(&self.wiring, sources, batch, self.mode, device.as_dispatch())?;
+        let outputs = plan.program.run(&self.wiring, sources, batch, self.mode, &device)?;
         outputs.into_iter().map(download).collect()
     }
 
@@ -156,7 +155,7 @@ pub(crate) fn check_inputs(graph: &Graph, inputs: &[Array]) -> Result<usize> {
         if batch == 0 || input.shape() != fact.shape_at(batch) {
             return Err(Error::new(name, format!("{:?}, expected {fact}", input.shape())));
         }
-        check_words(graph, id, fact, input)?;
+        check_words(name, fact, input)?;
     }
     Ok(batch)
 }
@@ -167,21 +166,13 @@ fn samples(fact: &Fact, input: &Array) -> Option<usize> {
     axes.filter(|(dim, _)| dim.is_batch()).map(|(dim, &length)| length / dim.count().max(1)).next()
 }
 
-/// Whether an input of whole numbers holds only such, and only rows of every table that it indexes.
-fn check_words(graph: &Graph, id: NodeId, fact: &Fact, input: &Array) -> Result<()> {
+/// Whether an input of whole numbers holds only such.
+fn check_words(name: &str, fact: &Fact, input: &Array) -> Result<()> {
     if fact.dtype == DType::F32 {
         return Ok(());
     }
-    let name = &graph.node(id).name;
-    if let Some(word) = input.data().iter().find(|word| word.fract() != 0.0) {
-        return Err(Error::new(name, format!("{word}, expected a whole number")));
-    }
-    let reads = |table: &NodeId| graph.inputs_of(*table).get(1).is_some_and(|value| value.node == id);
-    let tables = graph.ids().filter(|&id| matches!(graph.node(id).op, Op::Embedding(_)));
-    let rows = tables.filter(reads).map(|id| graph.input_facts(id)[0].shape[0].count()).min();
-    let Some(rows) = rows else { return Ok(()) };
-    match input.data().iter().find(|word| !(0.0..rows as f32).contains(*word)) {
-        Some(word) => Err(Error::new(name, format!("index {word}, expected 0 to {}", rows.saturating_sub(1)))),
+    match input.data().iter().find(|word| word.fract() != 0.0) {
+        Some(word) => Err(Error::new(name, format!("{word}, expected a whole number"))),
         None => Ok(()),
     }
 }

@@ -1,16 +1,19 @@
 //! How Burn computes operators, one file a family; what none of them takes runs on the operator's own slow truth.
+mod backward;
 mod layers;
 mod maps;
 mod norms;
+mod pools;
 mod products;
 mod shapes;
 mod slow;
 mod tables;
+mod training;
 
 use crate::bridge::Mode;
 use crate::error::{Error, Result};
 use crate::tensor::Any;
-use burn::backend::DispatchDevice;
+use burn::tensor::Device;
 use std::fmt;
 use supple_graph::{Fact, Op};
 
@@ -26,7 +29,7 @@ pub(crate) struct Call<'a> {
     /// How operators are computed.
     pub mode: Mode,
     /// Where outputs go.
-    pub device: &'a DispatchDevice,
+    pub device: &'a Device,
 }
 
 impl Call<'_> {
@@ -42,7 +45,7 @@ pub(crate) struct Operands(std::vec::IntoIter<Any>);
 impl Operands {
     /// The next one, which must be there.
     pub fn take(&mut self) -> Result<Any> {
-        self.0.next().ok_or_else(|| Error::new("inputs", "one is missing"))
+        self.0.next().ok_or_else(missing)
     }
 
     /// The next one, if there is one more.
@@ -54,6 +57,10 @@ impl Operands {
     pub fn rest(self) -> Vec<Any> {
         self.0.collect()
     }
+}
+
+fn missing() -> Error {
+    Error::new("inputs", "one is missing")
 }
 
 type Run = dyn Fn(Operands, &Call<'_>) -> Result<Vec<Any>> + Send + Sync;
@@ -77,11 +84,6 @@ impl Runner {
         Self::of(move |mut operands, _| Ok(f(operands.take()?)))
     }
 
-    /// From a function of two tensors.
-    pub fn join(f: impl Fn(Any, Any) -> Any + Send + Sync + 'static) -> Self {
-        Self::of(move |mut operands, _| Ok(f(operands.take()?, operands.take()?)))
-    }
-
     /// Computes the outputs.
     pub fn run(&self, operands: Vec<Any>, call: &Call<'_>) -> Result<Vec<Any>> {
         (self.0)(Operands(operands.into_iter()), call)
@@ -98,7 +100,17 @@ impl fmt::Debug for Runner {
 type Find = fn(&Op, &[&Fact], &[Fact]) -> Option<Runner>;
 
 /// Every family.
-const ALL: [Find; 6] = [layers::find, products::find, maps::find, norms::find, shapes::find, tables::find];
+const ALL: [Find; 9] = [
+    backward::find,
+    layers::find,
+    products::find,
+    maps::find,
+    norms::find,
+    pools::find,
+    shapes::find,
+    tables::find,
+    training::find,
+];
 
 /// How Burn runs an operator; `None` when it cannot.
 pub(crate) fn find(op: &Op, inputs: &[&Fact], outputs: &[Fact]) -> Option<Runner> {

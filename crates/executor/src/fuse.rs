@@ -1,5 +1,6 @@
 //! Linear layers in a recorded pass, which Burn's dispatcher writes as a product and a sum.
 use crate::import::Step;
+use crate::recorded::Source;
 use burn_capture::TensorId;
 use std::collections::BTreeMap;
 use supple_graph::Op;
@@ -21,9 +22,21 @@ pub(crate) fn fuse_linear(steps: &mut Vec<Step>, outputs: &[TensorId], rank: imp
 }
 
 impl Step {
+    /// The recorded tensors that it reads.
+    fn reads(&self) -> impl Iterator<Item = TensorId> + '_ {
+        self.inputs.iter().filter_map(|source| match source {
+            Source::Tensor(id) => Some(*id),
+            Source::Number(..) => None,
+        })
+    }
+
+    fn makes(&self) -> impl Iterator<Item = TensorId> + '_ {
+        std::iter::once(self.output).chain(self.more.iter().map(|(id, _)| *id))
+    }
+
     fn become_linear(&mut self, inputs: Vec<TensorId>) {
         self.op = Linear {}.into();
-        self.inputs = inputs;
+        self.inputs = inputs.into_iter().map(Source::Tensor).collect();
     }
 }
 
@@ -38,7 +51,7 @@ impl Index {
         let maker = steps.iter().enumerate().map(|(at, step)| (step.output, at)).collect();
         let mut readers: BTreeMap<TensorId, Vec<usize>> = BTreeMap::new();
         for (at, step) in steps.iter().enumerate() {
-            step.inputs.iter().for_each(|&input| readers.entry(input).or_default().push(at));
+            step.reads().for_each(|input| readers.entry(input).or_default().push(at));
         }
         Self { maker, readers }
     }
@@ -52,7 +65,7 @@ impl Index {
         rank: &impl Fn(TensorId) -> Option<usize>,
     ) -> Option<TensorId> {
         let source = match self.maker.get(&id).map(|&at| &steps[at]) {
-            Some(step) if matches!(step.op, Op::Reshape(_)) && step.leads_with_ones(wanted) => *step.inputs.first()?,
+            Some(step) if matches!(step.op, Op::Reshape(_)) && step.leads_with_ones(wanted) => step.reads().next()?,
             Some(_) => return None,
             None => id,
         };
@@ -66,7 +79,9 @@ impl Index {
         steps: &[Step],
         rank: &impl Fn(TensorId) -> Option<usize>,
     ) -> Option<(TensorId, TensorId)> {
-        let ([x, w], Op::Matmul(_)) = (step.inputs.as_slice(), &step.op) else { return None };
+        let ([Source::Tensor(x), Source::Tensor(w)], Op::Matmul(_)) = (step.inputs.as_slice(), &step.op) else {
+            return None;
+        };
         Some((*x, self.parameter(*w, 2, steps, rank)?))
     }
 
@@ -79,17 +94,17 @@ impl Index {
     ) -> Option<(usize, TensorId)> {
         let [at] = self.readers.get(&product)?[..] else { return None };
         let Op::Binary(binary) = &steps[at].op else { return None };
-        let [y, b] = steps[at].inputs[..] else { return None };
-        let adds = binary.function == BinaryFunction::Add && y == product;
-        adds.then(|| self.parameter(b, 1, steps, rank)).flatten().map(|bias| (at, bias))
+        let [Source::Tensor(y), Source::Tensor(b)] = steps[at].inputs.as_slice() else { return None };
+        let adds = binary.function == BinaryFunction::Add && *y == product;
+        adds.then(|| self.parameter(*b, 1, steps, rank)).flatten().map(|bias| (at, bias))
     }
 }
 
 fn remove_unread(steps: &mut Vec<Step>, outputs: &[TensorId]) {
     for at in (0..steps.len()).rev() {
-        let made = steps[at].output;
-        let read = outputs.contains(&made) || steps[at + 1..].iter().any(|step| step.inputs.contains(&made));
-        if !read {
+        let (before, after) = steps.split_at(at + 1);
+        let read = |made| outputs.contains(&made) || after.iter().any(|step| step.reads().any(|id| id == made));
+        if !before[at].makes().any(read) {
             steps.remove(at);
         }
     }

@@ -2,18 +2,11 @@
 use crate::capture::Recording;
 use crate::error::{Error, Result};
 use crate::fuse::fuse_linear;
+use crate::recorded::{Recorded, Source, dtype, recorded};
 use burn_capture::TensorId;
-use burn_ir::{
-    ActivationOperationIr as Activation, BaseOperationIr as Base, BinaryOpIr, FloatOperationIr as Float,
-    ModuleOperationIr as ModuleIr, NumericOperationIr as Numeric, OperationIr, ReduceDimOpIr, ScalarIr, ScalarOpIr,
-    TensorIr, UnaryOpIr,
-};
+use burn_ir::{OperationIr, TensorIr};
 use std::collections::BTreeMap;
-use supple_graph::operators::{
-    Binary, BinaryFunction, Constant, Conv, Embedding, LayerNorm, Linear, Matmul, Permute, Pool, PoolFunction, Reduce,
-    Reduction, Reshape, Scalar, Softmax, Unary, UnaryFunction,
-};
-use supple_graph::window::Window;
+use supple_graph::operators::{Constant, Expand, Opaque, Reshape};
 use supple_graph::{Array, DType, Dim, Fact, Graph, NodeId, Op, Operator, Value, Weights};
 
 /// The graph of two recordings of one pass.
@@ -39,13 +32,14 @@ pub(crate) fn import(name: &str, small: &Recording, large: &Recording, input: DT
     Ok((import.graph, import.weights))
 }
 
-/// A recorded operation: what it computes, the tensors that it reads, and the one that it makes with its shape.
+/// A recorded operation: what it computes, what it reads, and the tensors that it makes with their shapes; the first of them apart.
 #[derive(Clone, Debug)]
 pub(crate) struct Step {
     pub op: Op,
-    pub inputs: Vec<TensorId>,
+    pub inputs: Vec<Source>,
     pub output: TensorId,
     pub shape: Vec<Dim>,
+    pub more: Vec<(TensorId, Vec<Dim>)>,
 }
 
 impl Step {
@@ -63,13 +57,6 @@ struct Import<'a> {
     counts: BTreeMap<String, usize>,
     small: &'a Recording,
     large: &'a Recording,
-}
-
-/// An operator with the recorded tensors that it reads, and the one that it makes.
-struct Recorded<'a> {
-    op: Op,
-    inputs: Vec<&'a TensorIr>,
-    output: &'a TensorIr,
 }
 
 impl Import<'_> {
@@ -101,21 +88,34 @@ impl Import<'_> {
 
     /// What was recorded, in order; the two recordings must agree.
     fn steps(&self) -> Result<Vec<Step>> {
-        let (small, large) = (computed(self.small)?, computed(self.large)?);
-        let same = |(a, b): (&Recorded, &Recorded)| a.op.name() == b.op.name();
+        let (small, large) = (computed(self.small), computed(self.large));
+        let same = |(a, b): (&Recorded, &Recorded)| a.op.name() == b.op.name() && a.outputs.len() == b.outputs.len();
         if small.len() != large.len() || !small.iter().zip(&large).all(same) {
             return Err(Error::new("capture", "the pass takes other operations at another batch"));
         }
-        let step = |(one, two): (Recorded, Recorded)| {
-            let lengths = |ir: &TensorIr| ir.shape.iter().copied().collect::<Vec<usize>>();
-            let shape = self.dims(&lengths(one.output), &lengths(two.output))?;
-            let op = match one.op {
-                Op::Reshape(_) => Reshape { to: shape.clone() }.into(),
-                op => op,
-            };
-            Ok(Step { op, inputs: one.inputs.iter().map(|ir| ir.id).collect(), output: one.output.id, shape })
+        small.into_iter().zip(large).map(|(one, two)| self.step(one, &two)).collect()
+    }
+
+    fn step(&self, one: Recorded, two: &Recorded) -> Result<Step> {
+        let lengths = |ir: &TensorIr| ir.shape.iter().copied().collect::<Vec<usize>>();
+        let pairs = one.outputs.iter().zip(&two.outputs);
+        let made = pairs.map(|(a, b)| Ok((a.id, self.dims(&lengths(a), &lengths(b))?))).collect::<Result<Vec<_>>>()?;
+        let mut made = made.into_iter();
+        let Some((output, shape)) = made.next() else {
+            return Err(Error::new("capture", format!("{} makes nothing", one.op.name())));
         };
-        small.into_iter().zip(large).map(step).collect()
+        let more: Vec<(TensorId, Vec<Dim>)> = made.collect();
+        let op = match one.op {
+            Op::Reshape(_) => Reshape { to: shape.clone() }.into(),
+            Op::Expand(_) => Expand { to: shape.clone() }.into(),
+            Op::Opaque(op) => {
+                let shapes = std::iter::once(&shape).chain(more.iter().map(|(_, shape)| shape));
+                let fact = |(ir, shape): (&&TensorIr, &Vec<Dim>)| Fact { dtype: dtype(ir), shape: shape.clone() };
+                Opaque { facts: one.outputs.iter().zip(shapes).map(fact).collect(), ..op }.into()
+            }
+            op => op,
+        };
+        Ok(Step { op, inputs: one.inputs, output, shape, more })
     }
 
     fn parameter_rank(&self, id: TensorId) -> Option<usize> {
@@ -130,7 +130,11 @@ impl Import<'_> {
         }
         let data =
             self.small.captured.values.get(&id).ok_or_else(|| Error::new("capture", "a tensor without value"))?;
-        let dtype = if data.dtype().is_float() { DType::F32 } else { DType::I64 };
+        let dtype = match data.dtype() {
+            dtype if dtype.is_float() => DType::F32,
+            dtype if dtype.is_bool() => DType::Bool,
+            _ => DType::I64,
+        };
         let shape: Vec<usize> = data.shape().iter().copied().collect();
         let values = data.clone().convert::<f32>().try_into_vec::<f32>();
         let array = Array::new(shape, values.map_err(|error| Error::new("capture", format!("{error:?}")))?)?;
@@ -153,164 +157,40 @@ impl Import<'_> {
     }
 
     fn add_step(&mut self, step: Step) -> Result<()> {
-        for &input in &step.inputs {
-            self.add_value(input)?;
-        }
-        let inputs: Vec<Value> = step.inputs.iter().map(|input| self.values[input]).collect();
+        let inputs = step.inputs.iter().map(|input| self.read(input)).collect::<Result<Vec<Value>>>()?;
         let name = self.name(step.op.name());
-        let value = self.graph.add(&name, step.op, &inputs)?;
-        if self.graph.fact(value)?.shape != step.shape {
-            return Err(Error::new(name, format!("inferred {}, recorded {:?}", self.graph.fact(value)?, step.shape)));
+        let first = self.graph.add(&name, step.op, &inputs)?;
+        let made = std::iter::once((step.output, step.shape)).chain(step.more);
+        for (slot, (id, shape)) in made.enumerate() {
+            let value = Value { slot, ..first };
+            if self.graph.fact(value)?.shape != shape {
+                return Err(Error::new(name, format!("inferred {}, recorded {shape:?}", self.graph.fact(value)?)));
+            }
+            self.values.insert(id, value);
         }
-        self.values.insert(step.output, value);
         Ok(())
+    }
+
+    /// The value that an operator reads; a number becomes a constant.
+    fn read(&mut self, source: &Source) -> Result<Value> {
+        match *source {
+            Source::Tensor(id) => {
+                self.add_value(id)?;
+                Ok(self.values[&id])
+            }
+            Source::Number(number, dtype, rank) => {
+                let value = Array::full(&vec![1; rank], number as f32);
+                let name = self.name("constant");
+                Ok(self.graph.add(name, Constant { value, dtype }, &[])?)
+            }
+        }
     }
 }
 
 /// What a recording computes, in order.
-fn computed(recording: &Recording) -> Result<Vec<Recorded<'_>>> {
+fn computed(recording: &Recording) -> Vec<Recorded<'_>> {
     let computes = |op: &&OperationIr| !matches!(op, OperationIr::Drop(_) | OperationIr::Init(_));
     recording.captured.graph.operations.iter().filter(computes).map(recorded).collect()
-}
-
-/// What a recorded operation computes.
-fn recorded(operation: &OperationIr) -> Result<Recorded<'_>> {
-    let known = match operation {
-        OperationIr::BaseFloat(base) | OperationIr::BaseInt(base) => base_operation(base),
-        OperationIr::NumericFloat(_, numeric) => numeric_operation(numeric),
-        OperationIr::Float(_, float) => float_operation(float),
-        OperationIr::Module(module) => module_operation(module),
-        OperationIr::Activation(activation) => activation_operation(activation),
-        _ => None,
-    };
-    known.ok_or_else(|| {
-        let text = format!("{operation:?}");
-        let name: String = text.split(['{', ' ']).next().unwrap_or_default().to_owned();
-        Error::new("capture", format!("Burn's operation {name} is not known to Supple"))
-    })
-}
-
-fn base_operation(base: &Base) -> Option<Recorded<'_>> {
-    Some(match base {
-        Base::Reshape(ir) => {
-            Recorded { op: Reshape { to: Vec::new() }.into(), inputs: vec![&ir.input], output: &ir.out }
-        }
-        Base::Permute(ir) => {
-            Recorded { op: Permute { order: ir.axes.clone() }.into(), inputs: vec![&ir.input], output: &ir.out }
-        }
-        Base::SwapDims(ir) => {
-            let mut order: Vec<usize> = (0..ir.input.shape.len()).collect();
-            order.swap(ir.dim1, ir.dim2);
-            Recorded { op: Permute { order }.into(), inputs: vec![&ir.input], output: &ir.out }
-        }
-        _ => return None,
-    })
-}
-
-fn numeric_operation(numeric: &Numeric) -> Option<Recorded<'_>> {
-    Some(match numeric {
-        Numeric::Add(ir) => binary(BinaryFunction::Add, ir),
-        Numeric::Sub(ir) => binary(BinaryFunction::Sub, ir),
-        Numeric::Mul(ir) => binary(BinaryFunction::Mul, ir),
-        Numeric::Div(ir) => binary(BinaryFunction::Div, ir),
-        Numeric::AddScalar(ir) => scalar(ir, |v| (1.0, v)),
-        Numeric::SubScalar(ir) => scalar(ir, |v| (1.0, -v)),
-        Numeric::MulScalar(ir) => scalar(ir, |v| (v, 0.0)),
-        Numeric::DivScalar(ir) => scalar(ir, |v| (1.0 / v, 0.0)),
-        Numeric::Neg(ir) => unary(UnaryFunction::Neg, ir),
-        Numeric::MeanDim(ir) => reduce(Reduction::Mean, ir),
-        Numeric::SumDim(ir) => reduce(Reduction::Sum, ir),
-        Numeric::PowiScalar(ir) if number(ir.rhs) == 2.0 => squared(ir),
-        _ => return None,
-    })
-}
-
-fn float_operation(float: &Float) -> Option<Recorded<'_>> {
-    Some(match float {
-        Float::Matmul(ir) => Recorded { op: Matmul {}.into(), inputs: vec![&ir.lhs, &ir.rhs], output: &ir.out },
-        Float::Exp(ir) => unary(UnaryFunction::Exp, ir),
-        Float::Log(ir) => unary(UnaryFunction::Log, ir),
-        Float::Sqrt(ir) => unary(UnaryFunction::Sqrt, ir),
-        Float::Tanh(ir) => unary(UnaryFunction::Tanh, ir),
-        Float::Recip(ir) => unary(UnaryFunction::Recip, ir),
-        Float::PowfScalar(ir) if number(ir.rhs) == 2.0 => squared(ir),
-        _ => return None,
-    })
-}
-
-fn module_operation(module: &ModuleIr) -> Option<Recorded<'_>> {
-    Some(match module {
-        ModuleIr::Linear(ir) => {
-            let inputs = [&ir.x, &ir.weight].into_iter().chain(&ir.bias).collect();
-            Recorded { op: Linear {}.into(), inputs, output: &ir.out }
-        }
-        ModuleIr::Conv2d(ir) if ir.options.padding.iter().all(|(before, after)| before == after) => {
-            let options = &ir.options;
-            let padding = options.padding.iter().map(|&(before, after)| [before, after]).collect();
-            let (stride, dilation) = (options.stride.to_vec(), options.dilation.to_vec());
-            let op = Conv { stride, padding, dilation, groups: options.groups };
-            let inputs = [&ir.x, &ir.weight].into_iter().chain(&ir.bias).collect();
-            Recorded { op: op.into(), inputs, output: &ir.out }
-        }
-        ModuleIr::MaxPool2d(ir) => {
-            let plain = Window::new(&ir.kernel_size, &ir.stride).padded(&ir.padding);
-            let window = Window { dilation: ir.dilation.to_vec(), ceil: ir.ceil_mode, ..plain };
-            let op = Pool { function: PoolFunction::Max, window };
-            Recorded { op: op.into(), inputs: vec![&ir.x], output: &ir.out }
-        }
-        ModuleIr::Embedding(ir) => {
-            Recorded { op: Embedding {}.into(), inputs: vec![&ir.weights, &ir.indices], output: &ir.out }
-        }
-        ModuleIr::LayerNorm(ir) => {
-            let op = LayerNorm { epsilon: number(ir.epsilon) };
-            let inputs = [&ir.input, &ir.gamma].into_iter().chain(&ir.beta).collect();
-            Recorded { op: op.into(), inputs, output: &ir.out }
-        }
-        _ => return None,
-    })
-}
-
-fn activation_operation(activation: &Activation) -> Option<Recorded<'_>> {
-    Some(match activation {
-        Activation::Relu(ir) => unary(UnaryFunction::Relu, ir),
-        Activation::Gelu(ir) => unary(UnaryFunction::Gelu, ir),
-        Activation::Sigmoid(ir) => unary(UnaryFunction::Sigmoid, ir),
-        Activation::Softmax(ir) => {
-            Recorded { op: Softmax { axis: ir.axis }.into(), inputs: vec![&ir.input], output: &ir.out }
-        }
-        _ => return None,
-    })
-}
-
-fn unary(function: UnaryFunction, ir: &UnaryOpIr) -> Recorded<'_> {
-    Recorded { op: Unary { function }.into(), inputs: vec![&ir.input], output: &ir.out }
-}
-
-fn binary(function: BinaryFunction, ir: &BinaryOpIr) -> Recorded<'_> {
-    Recorded { op: Binary { function }.into(), inputs: vec![&ir.lhs, &ir.rhs], output: &ir.out }
-}
-
-fn squared(ir: &ScalarOpIr) -> Recorded<'_> {
-    let op = Binary { function: BinaryFunction::Mul };
-    Recorded { op: op.into(), inputs: vec![&ir.lhs, &ir.lhs], output: &ir.out }
-}
-
-fn scalar(ir: &ScalarOpIr, terms: impl Fn(f64) -> (f64, f64)) -> Recorded<'_> {
-    let (scale, shift) = terms(number(ir.rhs));
-    Recorded { op: Scalar { scale, shift }.into(), inputs: vec![&ir.lhs], output: &ir.out }
-}
-
-fn reduce(reduction: Reduction, ir: &ReduceDimOpIr) -> Recorded<'_> {
-    Recorded { op: Reduce::along(reduction, ir.axis).into(), inputs: vec![&ir.input], output: &ir.out }
-}
-
-fn number(scalar: ScalarIr) -> f64 {
-    match scalar {
-        ScalarIr::Float(v) => v,
-        ScalarIr::Int(v) => v as f64,
-        ScalarIr::UInt(v) => v as f64,
-        ScalarIr::Bool(v) => f64::from(u8::from(v)),
-    }
 }
 
 /// The parameters by name.

@@ -12,6 +12,9 @@ mod layers;
 pub mod loss;
 pub mod measure;
 pub mod model_file;
+mod recorded;
+mod region;
+pub mod scores;
 mod tensor;
 pub mod trainer;
 

@@ -66,6 +66,27 @@ impl Batch {
         score
     }
 
+    /// Sum of the cross-entropies of the rows that count, in nats, and their number; `logits` have the classes innermost.
+    ///
+    /// # Errors
+    /// When a target is no class.
+    pub fn cross_entropy(&self, logits: &Array) -> Result<(f64, usize)> {
+        let classes = logits.shape().last().copied().unwrap_or(1).max(1);
+        let (mut sum, mut counted) = (0.0, 0);
+        for (row, &target) in logits.data().chunks(classes).zip(&self.targets) {
+            if target == IGNORED {
+                continue;
+            }
+            let wrong = || Error::new("target", format!("class {target}, expected below {classes}"));
+            let logit = *row.get(target as usize).ok_or_else(wrong)?;
+            let top = row.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+            let partition: f64 = row.iter().map(|v| f64::from(v - top).exp()).sum();
+            sum += partition.ln() - f64::from(logit - top);
+            counted += 1;
+        }
+        Ok((sum, counted))
+    }
+
     /// One row of probabilities a target; rows of ignored targets are zero. Returns the number of rows that count.
     pub(crate) fn one_hot(&self, classes: usize, device: &DispatchDevice) -> Result<(Any, usize)> {
         let mut data = vec![0.0f32; self.targets.len() * classes];

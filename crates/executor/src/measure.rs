@@ -59,3 +59,19 @@ pub fn score<'a>(executor: &Executor, batches: impl IntoIterator<Item = &'a Batc
     }
     Ok(total)
 }
+
+/// Mean cross-entropy in nats and right answers of the current setting over all batches.
+///
+/// # Errors
+/// When a batch does not fit.
+pub fn quality<'a>(executor: &Executor, batches: impl IntoIterator<Item = &'a Batch>) -> Result<(f64, Score)> {
+    let (mut sum, mut rows, mut total) = (0.0, 0, Score::default());
+    for batch in batches {
+        let logits = executor.run(&batch.input)?;
+        let (nats, counted) = batch.cross_entropy(&logits)?;
+        sum += nats;
+        rows += counted;
+        total += batch.score(&logits);
+    }
+    Ok((sum / rows.max(1) as f64, total))
+}

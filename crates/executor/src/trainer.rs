@@ -6,7 +6,8 @@ use crate::error::{Error, Result};
 use crate::executor::{check_inputs, check_weights};
 use crate::layers::has_kernels;
 use crate::loss::{Batch, cross_entropy, rows};
-use crate::tensor::{Any, download, lengths, prefix, ranges, upload};
+use crate::region::Region;
+use crate::tensor::{Any, download, lengths, upload};
 use burn::backend::ops::{ActivationOps, FloatTensorOps};
 use burn::backend::{AutodiffBackend, Dispatch};
 use burn::tensor::Tensor;
@@ -32,7 +33,7 @@ pub struct Trainer {
 struct Pass {
     loss: f64,
     logits: Any,
-    gradients: BTreeMap<NodeId, Any>,
+    gradients: BTreeMap<NodeId, (Region, Any)>,
 }
 
 impl Trainer {
@@ -94,15 +95,15 @@ impl Trainer {
         for setting in rest {
             let pass = self.pass(batch, setting, Some(&probabilities))?;
             losses.push(pass.loss);
-            for (id, gradient) in pass.gradients {
-                add_prefix(&mut total, id, gradient);
+            for (id, part) in pass.gradients {
+                add_part(&mut total, id, part);
             }
         }
         let scale = 1.0 / settings.len() as f64;
-        for (id, gradient) in total {
+        for (id, (region, gradient)) in total {
             let gradient = Dispatch::float_mul_scalar(gradient, scale.into());
             if let Some((weight, slots)) = self.parameters.get_mut(&id) {
-                *weight = slots.step(weight.clone(), gradient, &self.config);
+                *weight = slots.step(weight.clone(), gradient, &region, &self.config);
             }
         }
         Ok(losses)
@@ -114,7 +115,7 @@ impl Trainer {
     /// As [`step`](Self::step).
     pub fn gradients(&self, batch: &Batch, setting: &Setting) -> Result<(f64, Gradients)> {
         let pass = self.pass(batch, setting, None)?;
-        let gradients = pass.gradients.into_iter().map(|(id, tensor)| Ok((id, download(tensor)?)));
+        let gradients = pass.gradients.into_iter().map(|(id, (_, tensor))| Ok((id, download(tensor)?)));
         Ok((pass.loss, gradients.collect::<Result<_>>()?))
     }
 
@@ -126,20 +127,20 @@ impl Trainer {
         let mut sources: Vec<Option<Any>> = vec![None; graph.len()];
         let mut leaves = Vec::with_capacity(self.parameters.len());
         for (&id, (weight, _)) in &self.parameters {
-            let view = prefix(weight.clone(), &program.fact(id).shape_at(1));
+            let view = program.keep(id, weight.clone());
             let leaf = Dispatch::float_set_require_grad(<Dispatch as AutodiffBackend>::from_inner(view), true);
             sources[id.0] = Some(leaf.clone());
             leaves.push((id, leaf));
         }
         for id in graph.ids() {
-            let value = match &graph.node(id).op {
-                Op::Input(_) => &batch.input,
-                Op::Constant(constant) => &constant.value.prefix(&program.fact(id).shape_at(1)),
+            let (value, dtype) = match &graph.node(id).op {
+                Op::Input(input) => (&batch.input, input.fact.dtype),
+                Op::Constant(constant) => (&constant.value, constant.dtype),
                 _ => continue,
             };
-            sources[id.0] = Some(upload(value, program.fact(id).dtype, device.as_dispatch()));
+            sources[id.0] = Some(program.keep(id, upload(value, dtype, device.as_dispatch())));
         }
-        let mut outputs = program.run(&self.wiring, sources, samples, self.mode, device.as_dispatch())?.into_iter();
+        let mut outputs = program.run(&self.wiring, sources, samples, self.mode, &device)?.into_iter();
         let logits = outputs.next().ok_or_else(|| Error::new(graph.name(), "has no output"))?;
         let logits = rows(logits);
         let shape = lengths(&logits);
@@ -155,9 +156,10 @@ impl Trainer {
         let inner = <Dispatch as AutodiffBackend>::inner(logits);
         let value = Tensor::<1>::from_dispatch(<Dispatch as AutodiffBackend>::inner(loss.clone())).into_scalar::<f32>();
         let found = <Dispatch as AutodiffBackend>::backward(loss);
-        let gradients = leaves
-            .into_iter()
-            .filter_map(|(id, leaf)| <Dispatch as AutodiffBackend>::grad(&leaf, &found).map(|gradient| (id, gradient)));
+        let gradients = leaves.into_iter().filter_map(|(id, leaf)| {
+            let gradient = <Dispatch as AutodiffBackend>::grad(&leaf, &found)?;
+            Some((id, (program.region(id)?.clone(), gradient)))
+        });
         Ok(Pass { loss: f64::from(value), logits: inner, gradients: gradients.collect() })
     }
 
@@ -215,19 +217,13 @@ fn blend(hard: Any, soft: Any, batch: &Batch) -> Any {
     Dispatch::float_add(half(hard), half(soft))
 }
 
-/// Adds `gradient` to the prefix of what is there; the larger of both stays.
-fn add_prefix(total: &mut BTreeMap<NodeId, Any>, id: NodeId, gradient: Any) {
-    let Some(sum) = total.remove(&id) else {
-        total.insert(id, gradient);
+/// Adds a gradient to its part of what is there, which must hold all of it.
+fn add_part(total: &mut BTreeMap<NodeId, (Region, Any)>, id: NodeId, (region, gradient): (Region, Any)) {
+    let Some((all, sum)) = total.remove(&id) else {
+        total.insert(id, (region, gradient));
         return;
     };
-    let kept = lengths(&gradient);
-    let larger = lengths(&sum);
-    let sum = if kept == larger {
-        Dispatch::float_add(sum, gradient)
-    } else {
-        let part = Dispatch::float_add(prefix(sum.clone(), &kept), gradient);
-        Dispatch::float_slice_assign(sum, &ranges(&kept), part)
-    };
-    total.insert(id, sum);
+    let part = region.within(&all);
+    let sum = part.put(sum.clone(), Dispatch::float_add(part.keep(sum), gradient));
+    total.insert(id, (all, sum));
 }

@@ -7,5 +7,7 @@ mod generators;
 mod ladder;
 #[path = "laws/policies.rs"]
 mod policies;
+#[path = "laws/sensitivity.rs"]
+mod sensitivity;
 #[path = "laws/solvers.rs"]
 mod solvers;

@@ -9,6 +9,7 @@ pub mod fidelity;
 pub mod ladder;
 pub mod profile;
 pub mod scenario;
+pub mod sensitivity;
 pub mod serve;
 pub mod simulate;
 pub mod sweep;

@@ -6,7 +6,7 @@ use supple_executor::{Batch, Executor, measure};
 use supple_graph::{Density, Elastic, Phase, Setting, SiteId};
 use supple_strategy::ladder::pareto;
 use supple_strategy::solvers::Greedy;
-use supple_strategy::{Amounts, Entry, Ladder, Menu, Offer, Profile, Rung, Solver, Spread, Stamp};
+use supple_strategy::{Amounts, Entry, Ladder, Menu, Offer, Profile, Rung, Sensitivity, Solver, Spread, Stamp};
 
 /// The densities that are measured and offered, in thousandths.
 pub const DENSITIES: [u16; 8] = [1000, 750, 625, 500, 375, 250, 188, 125];
@@ -63,6 +63,15 @@ pub fn profile(executor: &mut Executor, stamp: Stamp, input: &Batch, rounds: usi
     Ok(Profile { stamp, entries: entries(executor, &settings, input, rounds)? })
 }
 
+/// What is known of a model before its ladder is made.
+#[derive(Clone, Copy, Debug)]
+pub struct Known<'a> {
+    /// What settings cost.
+    pub profile: &'a Profile,
+    /// What each site loses; measured with the ladder where it is not known.
+    pub sensitivity: Option<&'a Sensitivity>,
+}
+
 /// Measures quality, solves for budgets between the dearest and the cheapest setting, validates what the solver answers, and keeps what is worth
 /// choosing.
 ///
@@ -71,13 +80,14 @@ pub fn profile(executor: &mut Executor, stamp: Stamp, input: &Batch, rounds: usi
 pub fn ladder(
     model: &Model,
     executor: &mut Executor,
-    profile: &Profile,
+    known: Known<'_>,
     calibration: &[Batch],
     input: &Batch,
     effort: Effort,
 ) -> Result<Ladder> {
     ensure!(!calibration.is_empty(), "held-out data: expected at least one row");
-    let menu = menu(model.elastic(), executor, profile, calibration)?;
+    let profile = known.profile;
+    let menu = menu(model.elastic(), executor, known, calibration)?;
     let mut settings: Vec<Setting> = densities().map(|density| model.elastic().analysis().uniform(density)).collect();
     settings.extend(answers(&menu, profile));
     let mut seen = BTreeSet::new();
@@ -107,23 +117,27 @@ fn answers(menu: &Menu, profile: &Profile) -> Vec<Setting> {
 }
 
 /// Offers of every site: what it saves alone, and what quality it loses alone.
-fn menu(elastic: &Elastic, executor: &mut Executor, profile: &Profile, calibration: &[Batch]) -> Result<Menu> {
+fn menu(elastic: &Elastic, executor: &mut Executor, known: Known<'_>, calibration: &[Batch]) -> Result<Menu> {
     let analysis = elastic.analysis();
     let dense_setting = analysis.dense();
-    executor.apply(&dense_setting)?;
-    let dense_quality = measure::score(executor, calibration)?.accuracy();
-    let dense = profile.entries.first().map_or(0.0, |entry| entry.service.median());
+    let mut accuracy = |setting: &Setting| -> Result<f64> {
+        executor.apply(setting)?;
+        Ok(measure::score(executor, calibration)?.accuracy())
+    };
+    let dense_quality = accuracy(&dense_setting)?;
+    let dense = known.profile.entries.first().map_or(0.0, |entry| entry.service.median());
     let mut menu = Menu { base: Amounts::of_seconds(dense), sites: Vec::new() };
     for site in 0..analysis.sites.len() {
         let mut offers = Vec::new();
         for density in densities() {
             let setting = dense_setting.clone().with(SiteId(site), density);
-            let Some(entry) = profile.find(&setting) else { continue };
-            executor.apply(&setting)?;
-            let quality = measure::score(executor, calibration)?.accuracy();
+            let Some(entry) = known.profile.find(&setting) else { continue };
+            let loss = match known.sensitivity {
+                Some(measured) => measured.accuracy(&setting),
+                None => dense_quality - accuracy(&setting)?,
+            };
             let price = Amounts::of_seconds(entry.service.median() - dense);
-            let choice = analysis.choice(SiteId(site), density);
-            offers.push(Offer { choice, price, loss: (dense_quality - quality).max(0.0) });
+            offers.push(Offer { choice: analysis.choice(SiteId(site), density), price, loss: loss.max(0.0) });
         }
         menu.sites.push(offers);
     }

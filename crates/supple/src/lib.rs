@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 pub mod calibration;
 pub mod commands;
+pub mod drawing;
 pub mod hog;
 pub mod ladders;
 pub mod live;
@@ -8,6 +9,8 @@ pub mod machine;
 pub mod model;
 pub mod options;
 pub mod samples;
+pub mod sensitivity;
+pub mod shares;
 pub mod stop;
 pub mod throttle;
 pub mod training;

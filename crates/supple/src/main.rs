@@ -46,6 +46,7 @@ fn run(command: &Command) -> anyhow::Result<End> {
         Command::Train(options) => commands::train::run(options),
         Command::Profile(options) => commands::profile::run(options),
         Command::Ladder(options) => commands::ladder::run(options),
+        Command::Sensitivity(options) => commands::sensitivity::run(options),
         Command::Serve(options) => commands::serve::run(options),
         Command::Simulate(options) => commands::simulate::run(options),
         Command::Sweep(options) => commands::sweep::run(options),

@@ -28,6 +28,8 @@ pub enum Command {
     Train(Train),
     /// Measures what settings cost on this machine.
     Profile(Profile),
+    /// Measures what quality each site loses at each density.
+    Sensitivity(Sensitivity),
     /// Measures quality, solves, and writes the rungs worth choosing.
     Ladder(Ladder),
     /// Serves a scenario's requests live, under its CPU share.
@@ -178,6 +180,26 @@ pub struct Profile {
     pub common: Common,
 }
 
+/// Options of `sensitivity`.
+#[derive(Debug, Args)]
+pub struct Sensitivity {
+    /// Model and data.
+    #[command(flatten)]
+    pub source: Source,
+    /// Held-out rows that quality is measured on, at most.
+    #[arg(long, default_value_t = 1000)]
+    pub rows: usize,
+    /// Rows in one batch; gradients are scored batch by batch.
+    #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u16).range(1..))]
+    pub batch: u16,
+    /// Where the measured losses go.
+    #[arg(long, default_value = "sensitivity.json")]
+    pub out: PathBuf,
+    /// What every command takes.
+    #[command(flatten)]
+    pub common: Common,
+}
+
 /// Options of `ladder`.
 #[derive(Debug, Args)]
 pub struct Ladder {
@@ -190,6 +212,9 @@ pub struct Ladder {
     /// A profile of this model on this machine; without it, one is measured.
     #[arg(long)]
     pub profile: Option<PathBuf>,
+    /// Losses of this model as `sensitivity` measured them; without it, they are measured.
+    #[arg(long)]
+    pub sensitivity: Option<PathBuf>,
     /// Where the ladder goes.
     #[arg(long, default_value = "ladder.json")]
     pub out: PathBuf,

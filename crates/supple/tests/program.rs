@@ -239,3 +239,23 @@ fn a_trace_file_is_written_for_a_run() {
     assert!(runs.iter().all(|run| run["regret"].as_f64().unwrap() >= 0.0));
     assert_eq!(runs.last().unwrap()["policy"], "oracle");
 }
+
+#[test]
+fn sensitivity_measures_every_site_and_the_ladder_reads_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = folder.path();
+    let output = supple(at, &["sensitivity", "--rows", "40", "--json"]);
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    let found: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let sites = found["sites"].as_array().unwrap();
+    assert_eq!(sites.len(), Model::demo().unwrap().elastic().analysis().sites.len());
+    let numbers =
+        |alone: &serde_json::Value| alone["nats"].is_number() && alone["proxies"].as_array().unwrap().len() == 3;
+    assert!(sites.iter().all(|site| site["alone"].as_array().unwrap().iter().all(numbers)));
+    assert_eq!(found["rows"], 40);
+    assert_eq!(found["stamp"]["data"], "glyphs");
+    let mut other = found.clone();
+    other["stamp"]["weights"] = "0".into();
+    std::fs::write(at.join("other.json"), other.to_string()).unwrap();
+    refused(at, &["ladder", "--batch", "1", "--sensitivity", "other.json"], &["other.json", "weights 0"]);
+}

@@ -1,33 +1,65 @@
-//! Products of tensors, and pooling.
+//! Products of tensors.
 use super::Runner;
+use crate::tensor::{Any, expand, lengths, permute, reshape, with_rank};
 use burn::backend::Dispatch;
 use burn::backend::ops::{FloatTensorOps, ModuleOps};
-use supple_graph::operators::PoolFunction;
-use supple_graph::window::Window;
-use supple_graph::{Fact, Op};
+use burn::tensor::ops::AttentionModuleOptions;
+use supple_graph::operators::{Attention, Gemm};
+use supple_graph::{DType, Fact, Op};
 
 pub(super) fn find(op: &Op, inputs: &[&Fact], _outputs: &[Fact]) -> Option<Runner> {
-    Some(match op {
-        Op::Matmul(_) if inputs[0].rank() == inputs[1].rank() => Runner::join(Dispatch::float_matmul),
-        Op::Pool(op) => pool(op.function, &op.window)?,
-        _ => return None,
+    if inputs.iter().any(|fact| fact.dtype != DType::F32) {
+        return None;
+    }
+    match op {
+        Op::Matmul(_) => Some(Runner::of(|mut operands, call| {
+            let rank = call.facts[0].rank();
+            let (a, b) = (with_rank(operands.take()?, rank), with_rank(operands.take()?, rank));
+            Ok(Dispatch::float_matmul(a, b))
+        })),
+        Op::Gemm(op) => Some(gemm(op)),
+        Op::Attention(op) => attention(op, inputs),
+        _ => None,
+    }
+}
+
+fn gemm(op: &Gemm) -> Runner {
+    let op = op.clone();
+    let turned = |x, transposed: bool| if transposed { permute(x, &[1, 0]) } else { x };
+    let times = |x, factor: f64| if factor == 1.0 { x } else { Dispatch::float_mul_scalar(x, factor.into()) };
+    Runner::of(move |mut operands, _| {
+        let (a, b) = (turned(operands.take()?, op.transposed_a), turned(operands.take()?, op.transposed_b));
+        let product = times(Dispatch::float_matmul(a, b), op.alpha);
+        Ok(match operands.take_optional() {
+            Some(c) => Dispatch::float_add(product, with_rank(times(c, op.beta), 2)),
+            None => product,
+        })
     })
 }
 
-/// Pooling over two axes with as much padding before as behind.
-fn pool(function: PoolFunction, window: &Window) -> Option<Runner> {
-    let pair = |numbers: &[usize]| <[usize; 2]>::try_from(numbers).ok();
-    let (kernel, stride, dilation) = (pair(&window.kernel)?, pair(&window.stride)?, pair(&window.dilation)?);
-    let even = window.padding.iter().map(|[before, after]| (before == after).then_some(*before));
-    let (padding, ceil) = (pair(&even.collect::<Option<Vec<_>>>()?)?, window.ceil);
-    match function {
-        PoolFunction::Max => {
-            Some(Runner::map(move |x| Dispatch::max_pool2d(x, kernel, stride, padding, dilation, ceil)))
-        }
-        PoolFunction::Average | PoolFunction::PaddedAverage if dilation == [1, 1] => {
-            let padded = function == PoolFunction::PaddedAverage;
-            Some(Runner::map(move |x| Dispatch::avg_pool2d(x, kernel, stride, padding, padded, ceil)))
-        }
-        _ => None,
+/// Burn's attention is over four axes; causal attention only where queries and tokens are as many.
+fn attention(op: &Attention, inputs: &[&Fact]) -> Option<Runner> {
+    let [queries, tokens] = [inputs.first()?, inputs.get(1)?].map(|fact| fact.shape[fact.rank() - 2]);
+    if op.causal && queries != tokens {
+        return None;
     }
+    let options = AttentionModuleOptions { scale: Some(op.scale), softcap: None, is_causal: op.causal };
+    Some(Runner::of(move |mut operands, call| {
+        let [q, k, v] = [operands.take()?, operands.take()?, operands.take()?];
+        let tokens = lengths(&k)[lengths(&k).len() - 2];
+        let mut scores = lengths(&q);
+        if let Some(last) = scores.last_mut() {
+            *last = tokens;
+        }
+        let mask = operands.take_optional().map(|mask| in_four(expand(mask, &scores)));
+        let y = Dispatch::attention(in_four(q), in_four(k), in_four(v), None, mask, options);
+        Ok(reshape(y, call.shape()))
+    }))
+}
+
+/// All leading axes as one, behind one of length one.
+fn in_four(x: Any) -> Any {
+    let shape = lengths(&x);
+    let (lead, matrix) = shape.split_at(shape.len().saturating_sub(2));
+    reshape(x, [&[1, lead.iter().product()], matrix].concat())
 }

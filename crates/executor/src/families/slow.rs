@@ -9,6 +9,10 @@ pub(super) fn runner(op: &Op) -> Runner {
     Runner::new(move |operands, call| {
         let arrays = operands.rest().into_iter().map(download).collect::<Result<Vec<Array>, _>>()?;
         let outputs = op.eval(&arrays.iter().collect::<Vec<_>>())?;
-        Ok(outputs.iter().zip(call.facts).map(|(array, fact)| upload(array, fact.dtype, call.device)).collect())
+        Ok(outputs
+            .iter()
+            .zip(call.facts)
+            .map(|(array, fact)| upload(array, fact.dtype, call.device.as_dispatch()))
+            .collect())
     })
 }

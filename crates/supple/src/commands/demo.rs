@@ -1,6 +1,6 @@
 //! `supple demo`
 use super::{End, ladder_table, read_scenario, serve, simulate};
-use crate::ladders::{self, Effort};
+use crate::ladders::{self, Effort, Known};
 use crate::model::Model;
 use crate::options::Demo;
 use crate::{samples, stop};
@@ -23,7 +23,8 @@ pub fn run(options: &Demo) -> Result<End> {
     let stamp = model.stamp(backend, 1, batch, &data.name);
     let profile = ladders::profile(&mut executor, stamp, input, Effort::QUICK.rounds)?;
     let calibration = samples::calibration(&data.held_out, Effort::QUICK.rows, 100);
-    let ladder = ladders::ladder(&model, &mut executor, &profile, &calibration, input, Effort::QUICK)?;
+    let known = Known { profile: &profile, sensitivity: None };
+    let ladder = ladders::ladder(&model, &mut executor, known, &calibration, input, Effort::QUICK)?;
     if !options.common.json {
         println!("{}\n", ladder_table(&ladder));
     }

@@ -1,0 +1,103 @@
+//! What quality each site loses at each density, measured on calibration data.
+use crate::ladders::DENSITIES;
+use crate::model::Model;
+use anyhow::{Result, ensure};
+use supple_executor::scores::{UnitScores, unit_scores};
+use supple_executor::{AdamConfig, Batch, Executor, Trainer, measure};
+use supple_graph::{Density, Setting, SiteId};
+use supple_strategy::sensitivity::{Alone, SiteLosses};
+use supple_strategy::{Pair, Quality, Sensitivity, Stamp};
+
+/// Sites whose pairs are measured: those that lose most.
+const PAIRED: usize = 8;
+
+/// The density at which pairs are measured.
+const PAIR_DENSITY: Density = match Density::new(500) {
+    Some(density) => density,
+    None => Density::FULL,
+};
+
+/// The least loss of a site alone, in nats, that makes its pairs matter.
+const MATTERS: f64 = 1e-3;
+
+/// Measures every site at every density alone, the pairs of those that lose most together, and scores them cheaply.
+///
+/// # Errors
+/// When a batch does not fit the model, or there is none.
+pub fn measure(model: &Model, executor: &mut Executor, calibration: &[Batch], stamp: Stamp) -> Result<Sensitivity> {
+    ensure!(!calibration.is_empty(), "held-out data: expected at least one row");
+    let trainer = Trainer::new(model.elastic().clone(), model.weights(), AdamConfig::default(), executor.backend())?;
+    let scores = unit_scores(&trainer, calibration)?;
+    let analysis = model.elastic().analysis().clone();
+    let mut meter = Meter { executor, calibration, dense: Quality::default() };
+    meter.dense = meter.quality(&analysis.dense())?;
+    let mut sites = Vec::with_capacity(analysis.sites.len());
+    for (i, (site, scores)) in analysis.sites.iter().zip(&scores).enumerate() {
+        let mut alone = Vec::new();
+        for density in DENSITIES.into_iter().filter_map(Density::new).filter(|&density| density < Density::FULL) {
+            let loss = meter.loss(&analysis.dense().with(SiteId(i), density))?;
+            let proxies = proxies(scores, density);
+            alone.push(Alone { density, nats: loss.nats, accuracy: loss.accuracy, proxies });
+        }
+        sites.push(SiteLosses { site: site.name.clone(), units: site.units, alone });
+    }
+    let pairs = meter.pairs(&analysis.dense(), &sites)?;
+    let rows = calibration.iter().map(|batch| batch.input.shape()[0]).sum();
+    Ok(Sensitivity { stamp, seed: model.about().seed, rows, dense: meter.dense, sites, pairs })
+}
+
+/// Measures quality at settings, on the same data.
+struct Meter<'a> {
+    executor: &'a mut Executor,
+    calibration: &'a [Batch],
+    dense: Quality,
+}
+
+impl Meter<'_> {
+    fn quality(&mut self, setting: &Setting) -> Result<Quality> {
+        self.executor.prepare(setting)?;
+        self.executor.apply(setting)?;
+        let (nats, score) = measure::quality(self.executor, self.calibration)?;
+        Ok(Quality { nats, accuracy: score.accuracy() })
+    }
+
+    /// What a setting loses against dense.
+    fn loss(&mut self, setting: &Setting) -> Result<Quality> {
+        let found = self.quality(setting)?;
+        Ok(Quality { nats: found.nats - self.dense.nats, accuracy: self.dense.accuracy - found.accuracy })
+    }
+
+    /// The pairs of the sites that lose most alone.
+    fn pairs(&mut self, dense: &Setting, sites: &[SiteLosses]) -> Result<Vec<Pair>> {
+        let at_pair = |site: &SiteLosses| site.alone.iter().find(|alone| alone.density == PAIR_DENSITY).copied();
+        let mut losing: Vec<(SiteId, Alone)> =
+            sites.iter().enumerate().filter_map(|(i, site)| at_pair(site).map(|alone| (SiteId(i), alone))).collect();
+        losing.retain(|(_, alone)| alone.nats >= MATTERS);
+        losing.sort_by(|a, b| b.1.nats.total_cmp(&a.1.nats));
+        losing.truncate(PAIRED);
+        losing.sort_by_key(|&(site, _)| site);
+        let mut pairs = Vec::new();
+        for (i, (first, a)) in losing.iter().enumerate() {
+            for (second, b) in &losing[i + 1..] {
+                let setting = dense.clone().with(*first, PAIR_DENSITY).with(*second, PAIR_DENSITY);
+                let both = self.loss(&setting)?;
+                pairs.push(Pair {
+                    sites: [*first, *second],
+                    density: PAIR_DENSITY,
+                    nats: both.nats - a.nats - b.nats,
+                    accuracy: both.accuracy - a.accuracy - b.accuracy,
+                });
+            }
+        }
+        Ok(pairs)
+    }
+}
+
+/// The scores of what a density leaves out: the units behind those that it keeps.
+fn proxies(scores: &UnitScores, density: Density) -> [f64; 3] {
+    let kept = density.kept(scores.magnitude.len());
+    let left_out = |scores: &[f64]| scores[kept..].iter().sum::<f64>();
+    let all: f64 = scores.magnitude.iter().sum();
+    let magnitude = if all > 0.0 { left_out(&scores.magnitude) / all } else { 0.0 };
+    [magnitude, left_out(&scores.taylor), left_out(&scores.fisher)]
+}
