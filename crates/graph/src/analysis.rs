@@ -1,4 +1,5 @@
 //! Sparsifiability: which axes must thin out together, and whether they may.
+mod groups;
 mod joined;
 mod places;
 mod sites;
@@ -87,6 +88,21 @@ impl Site {
     }
 }
 
+/// Layers whose channels leave together, by the names of their weights.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Group {
+    /// Channels that the first of the layers makes.
+    pub width: usize,
+    /// Weights that lose output channels.
+    pub out: Vec<String>,
+    /// Weights that lose input channels with them.
+    pub r#in: Vec<String>,
+    /// Whether channels can be left out.
+    pub fits: bool,
+    /// Why, or why not.
+    pub reason: String,
+}
+
 /// The sites of a graph.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Analysis {
@@ -94,8 +110,12 @@ pub struct Analysis {
     pub sites: Vec<Site>,
     /// Coupled axes of weights that cannot, each with the reason.
     pub fixed: Vec<Site>,
+    /// The coupled channels of layers, as tools that prune whole channels see them.
+    pub groups: Vec<Group>,
     #[serde(skip)]
     index: Index,
+    #[serde(skip)]
+    obstacles: joined::Obstacles,
 }
 
 /// The members of sparsifiable sites by value.
@@ -122,10 +142,18 @@ impl Analysis {
     pub fn of(graph: &Graph) -> Result<Self> {
         graph.check()?;
         let mut joined = joined::Joined::of(graph);
-        let (sites, fixed): (Vec<Site>, Vec<Site>) =
-            sites::sites(&mut joined).into_iter().partition(Site::is_sparsifiable);
+        let found = sites::Found::of(&mut joined);
+        let groups = groups::groups(&mut joined, &found);
+        let obstacles = joined.obstacles();
+        let (sites, fixed): (Vec<Site>, Vec<Site>) = found.into_sites().partition(Site::is_sparsifiable);
         let index = Index::of(&sites);
-        Ok(Self { sites, fixed, index })
+        Ok(Self { sites, fixed, groups, index, obstacles })
+    }
+
+    /// Why an axis of a value of the graph that was analysed cannot be thinned out, as far as operators say so. `None` does not promise that
+    /// there are weights on it.
+    pub fn obstacle(&self, graph: &Graph, value: Value, axis: usize) -> Option<String> {
+        self.obstacles.get(value, axis).map(|reason| reason.text(graph))
     }
 
     /// The members of sparsifiable sites that lie in a value, each with its site.

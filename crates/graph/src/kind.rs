@@ -2,6 +2,7 @@
 use crate::density::Density;
 use crate::phase::Phase;
 use crate::work::Work;
+use serde::{Deserialize, Serialize};
 
 /// Which units of a site are kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -14,20 +15,86 @@ impl Mask {
     }
 }
 
+/// How much goes at once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Level {
+    /// One number.
+    Element,
+    /// A few numbers side by side.
+    Vector,
+    /// A channel, neuron or head: a slice of an axis.
+    Channel,
+    /// A layer or block.
+    Layer,
+    /// All that is computed into one summand.
+    Branch,
+    /// A token.
+    Token,
+    /// A sample.
+    Sample,
+    /// A step of training.
+    Step,
+}
+
+impl Level {
+    /// All levels, from the finest.
+    pub const ALL: [Self; 8] =
+        [Self::Element, Self::Vector, Self::Channel, Self::Layer, Self::Branch, Self::Token, Self::Sample, Self::Step];
+}
+
+/// What an operator reads, makes or changes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Operand {
+    /// Trained weights.
+    Weight,
+    /// What it reads that other operators made.
+    Activation,
+    /// The gradient of the loss by what it reads.
+    InputGradient,
+    /// The gradient of the loss by its weights.
+    WeightGradient,
+    /// What the optimizer keeps for its weights.
+    OptimizerState,
+    /// What it reads that comes with each call.
+    Data,
+}
+
+impl Operand {
+    /// All operands.
+    pub const ALL: [Self; 6] =
+        [Self::Weight, Self::Activation, Self::InputGradient, Self::WeightGradient, Self::OptimizerState, Self::Data];
+}
+
 /// One way to be sparse.
 pub trait SparsityKind {
     /// Short name, as in files and tables.
     fn name(&self) -> &'static str;
+
+    /// How much goes at once.
+    fn level(&self) -> Level;
+
+    /// In which operands it leaves something out.
+    fn operands(&self) -> &'static [Operand];
+
+    /// The phases in which that saves work.
+    fn phases(&self) -> &'static [Phase];
 
     /// Whether this kind can leave out part of an axis with `units` units of `block` elements each.
     fn fits(&self, units: usize, block: usize) -> bool;
 
     /// The units kept when each has an importance score. Masks nest: a smaller density keeps a subset of what a
     /// larger one keeps; at least one unit is kept.
-    fn mask(&self, scores: &[f64], keep: Density) -> Mask;
+    fn mask(&self, scores: &[f64], keep: Density) -> Mask {
+        best_units(scores, keep.kept(scores.len()))
+    }
 
-    /// What remains of dense work when one axis of the operator is thinned to `keep`.
-    fn work(&self, dense: Work, keep: Density, phase: Phase) -> Work;
+    /// What remains of dense work when an operator is thinned to `keep`: the law of density. By default, work falls in proportion in the phases
+    /// that it saves.
+    fn work(&self, dense: Work, keep: Density, phase: Phase) -> Work {
+        if self.phases().contains(&phase) { dense.scaled(keep.fraction()) } else { dense }
+    }
 }
 
 /// The `kept` highest scores; among equals the lower index wins, so that masks nest.

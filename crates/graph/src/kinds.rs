@@ -1,6 +1,6 @@
 //! The ways to be sparse, one file each.
 use crate::density::Density;
-use crate::kind::{Mask, SparsityKind};
+use crate::kind::{Level, Mask, Operand, SparsityKind};
 use crate::phase::Phase;
 use crate::work::Work;
 use serde::{Deserialize, Serialize};
@@ -30,11 +30,31 @@ macro_rules! kinds {
 kinds! {
     channel::Channel,
     head::Head,
+    unstructured::Unstructured,
+    block::Block,
+    pattern::Pattern,
+    threshold::Threshold,
+    top_k::TopK,
+    layer::Layer,
+    freeze::Freeze,
+    branch::Branch,
+    token::Token,
+    sample::Sample,
+    step::Step,
 }
 
 impl SparsityKind for Kind {
     fn name(&self) -> &'static str {
         self.as_dyn().name()
+    }
+    fn level(&self) -> Level {
+        self.as_dyn().level()
+    }
+    fn operands(&self) -> &'static [Operand] {
+        self.as_dyn().operands()
+    }
+    fn phases(&self) -> &'static [Phase] {
+        self.as_dyn().phases()
     }
     fn fits(&self, units: usize, block: usize) -> bool {
         self.as_dyn().fits(units, block)

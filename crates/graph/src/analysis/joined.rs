@@ -1,6 +1,6 @@
 //! All axes of all values of a graph, joined by the operators.
 use crate::axes::{Axes, Axis, Letter};
-use crate::coupling::{Coupling, Part};
+use crate::coupling::{Coupling, Part, Shape};
 use crate::fact::Dim;
 use crate::graph::{Graph, Node, NodeId, Value};
 use crate::operator::Operator;
@@ -229,6 +229,43 @@ impl<'a> Joined<'a> {
                 }
             }
         }
+    }
+}
+
+/// Why axes cannot be thinned out, for every axis of every value.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Obstacles {
+    first_value: Vec<u32>,
+    first_axis: Vec<u32>,
+    reasons: Vec<Option<Reason>>,
+}
+
+impl Obstacles {
+    pub fn get(&self, value: Value, axis: usize) -> Option<Reason> {
+        let place = *self.first_value.get(value.node.0)? as usize + value.slot;
+        *self.reasons.get(*self.first_axis.get(place)? as usize + axis)?
+    }
+}
+
+impl Joined<'_> {
+    /// The obstacle of every axis: its own, or that of the first of its parts or factors that has one.
+    pub fn obstacles(&mut self) -> Obstacles {
+        let reason = |part: Part, coupling: &mut Coupling<Reason>| {
+            let root = coupling.find(part);
+            let inner = match coupling.shape(root) {
+                Shape::Leaf => Vec::new(),
+                Shape::Chain(parts) | Shape::Product(parts) => parts.clone(),
+            };
+            let own = coupling.reason(root);
+            own.or_else(|| {
+                inner.into_iter().find_map(|part| {
+                    let root = coupling.find(part);
+                    coupling.reason(root)
+                })
+            })
+        };
+        let reasons = self.axes.iter().map(|&part| reason(part, &mut self.coupling)).collect();
+        Obstacles { first_value: self.first_value.clone(), first_axis: self.first_axis.clone(), reasons }
     }
 }
 

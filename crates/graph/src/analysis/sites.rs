@@ -54,11 +54,29 @@ impl Level {
 }
 
 /// The sites of a graph, in the order of the weights.
-pub(super) fn sites(joined: &mut Joined<'_>) -> Vec<Site> {
-    let mut drafts = Drafts::of_weights(joined);
-    drafts.add_members(joined);
-    let chosen = drafts.choose(joined);
-    (0..drafts.all.len()).filter_map(|at| drafts.site(at, &chosen, joined)).collect()
+pub(super) struct Found {
+    sites: Vec<Option<Site>>,
+    by_leaf: Vec<u32>,
+}
+
+impl Found {
+    pub fn of(joined: &mut Joined<'_>) -> Self {
+        let mut drafts = Drafts::of_weights(joined);
+        drafts.add_members(joined);
+        let chosen = drafts.choose(joined);
+        let sites = (0..drafts.all.len()).map(|at| drafts.site(at, &chosen, joined)).collect();
+        Self { sites, by_leaf: drafts.by_leaf }
+    }
+
+    /// Whether units of a leaf can be left out, and why (not); `None` for one without a site.
+    pub fn verdict(&self, leaf: Part) -> Option<&Verdict> {
+        let at = *self.by_leaf.get(leaf.index())?;
+        Some(&self.sites.get(at as usize)?.as_ref()?.verdict)
+    }
+
+    pub fn into_sites(self) -> impl Iterator<Item = Site> {
+        self.sites.into_iter().flatten()
+    }
 }
 
 struct Drafts {

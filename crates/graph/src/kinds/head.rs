@@ -1,8 +1,6 @@
 //! Heads of a layer, as a prefix of an axis in order of importance.
-use crate::density::Density;
-use crate::kind::{Mask, SparsityKind, best_units};
+use crate::kind::{Level, Operand, SparsityKind};
 use crate::phase::Phase;
-use crate::work::Work;
 use serde::{Deserialize, Serialize};
 
 /// Leaves out whole heads. A dense product of the prefix remains, so work falls in proportion, in every phase.
@@ -14,15 +12,19 @@ impl SparsityKind for Head {
         "head"
     }
 
+    fn level(&self) -> Level {
+        Level::Channel
+    }
+
+    fn operands(&self) -> &'static [Operand] {
+        &[Operand::Weight, Operand::Activation, Operand::InputGradient, Operand::WeightGradient, Operand::OptimizerState]
+    }
+
+    fn phases(&self) -> &'static [Phase] {
+        &Phase::ALL
+    }
+
     fn fits(&self, units: usize, _block: usize) -> bool {
         units > 1
-    }
-
-    fn mask(&self, scores: &[f64], keep: Density) -> Mask {
-        best_units(scores, keep.kept(scores.len()))
-    }
-
-    fn work(&self, dense: Work, keep: Density, _phase: Phase) -> Work {
-        dense.scaled(keep.fraction())
     }
 }

@@ -1,0 +1,181 @@
+//! Layers whose channels leave together.
+use super::joined::Joined;
+use super::sites::Found;
+use super::{Group, Verdict};
+use crate::axes::{Axes, Axis};
+use crate::coupling::{Part, Shape};
+use crate::graph::{NodeId, Value};
+use crate::operator::{Family, Operator};
+use crate::operators::Op;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// The factors of a piece of an axis, in the order of their numbers.
+type Factors = Vec<Part>;
+
+/// A layer with weights: which channels it makes, and which it reads.
+struct Layer {
+    weights: NodeId,
+    width: usize,
+    outputs: Vec<Factors>,
+    inputs: Vec<Factors>,
+}
+
+/// The weights of an operator that is a layer: the place among its inputs, and the node.
+fn weights(joined: &Joined<'_>, id: NodeId) -> Option<(usize, NodeId)> {
+    let node = joined.graph.node(id);
+    let places: &[usize] = match (&node.op, node.op.family()) {
+        (Op::Embedding(_), _) => &[0],
+        (_, Family::Product) => &[1, 0],
+        _ => return None,
+    };
+    places.iter().find_map(|&at| Some((at, source(joined, node.inputs.get(at)?.node)?)))
+}
+
+/// The parameter that moving elements alone makes a value of.
+fn source(joined: &Joined<'_>, mut id: NodeId) -> Option<NodeId> {
+    loop {
+        let node = joined.graph.node(id);
+        match (&node.op, node.op.family(), node.inputs.as_slice()) {
+            (Op::Parameter(_), ..) => return Some(id),
+            (_, Family::Movement, [one]) => id = one.node,
+            _ => return None,
+        }
+    }
+}
+
+impl Layer {
+    fn of(joined: &mut Joined<'_>, id: NodeId) -> Option<Self> {
+        let (place, weights) = weights(joined, id)?;
+        let node = joined.graph.node(id);
+        let axes = node.op.axes(&joined.graph.input_facts(id));
+        if axes.is_opaque() {
+            return None;
+        }
+        let data = node.inputs.iter().copied().enumerate().find(|(at, _)| *at != place).map(|(_, value)| value)?;
+        let read = axes.inputs().iter().enumerate().find(|(at, _)| *at != place).map(|(_, axes)| axes)?;
+        let made = Value { node: id, slot: 0 };
+        let (outputs, width) = shared(joined, &axes, place, &axes.outputs()[0], made);
+        let (inputs, _) = shared(joined, &axes, place, read, data);
+        Some(Self { weights, width, outputs, inputs })
+    }
+}
+
+/// The pieces of those axes of a value that share a letter with the weights, and how long these axes are.
+fn shared(joined: &mut Joined<'_>, axes: &Axes, place: usize, of: &[Axis], value: Value) -> (Vec<Factors>, usize) {
+    let weights: Vec<_> = axes.inputs()[place].iter().flat_map(Axis::letters).filter(|letter| !letter.bound).collect();
+    let (mut pieces, mut width) = (Vec::new(), 1);
+    for (at, axis) in of.iter().enumerate() {
+        if axis.letters().any(|letter| weights.contains(&letter)) {
+            let part = joined.part(value, at);
+            width *= joined.coupling.length(part);
+            pieces.extend(products(joined, part));
+        }
+    }
+    (pieces, width)
+}
+
+/// The pieces of a part, each as its factors that are longer than one.
+fn products(joined: &mut Joined<'_>, part: Part) -> Vec<Factors> {
+    let mut found = Vec::new();
+    let mut open = vec![part];
+    while let Some(part) = open.pop() {
+        let root = joined.coupling.find(part);
+        if let Shape::Chain(parts) = joined.coupling.shape(root) {
+            open.extend_from_slice(parts);
+            continue;
+        }
+        let mut leaves = vec![Vec::new()];
+        for factor in joined.coupling.factors(root) {
+            leaves = extended(&leaves, &chained(joined, factor));
+        }
+        found.extend(leaves);
+        if found.len() > MOST_PIECES {
+            return Vec::new();
+        }
+    }
+    found.iter_mut().for_each(|factors| factors.sort_unstable());
+    found
+}
+
+/// More pieces of one axis than this are not told apart.
+const MOST_PIECES: usize = 4096;
+
+/// The parts of a factor; those of the products in it are taken for one.
+fn chained(joined: &mut Joined<'_>, factor: Part) -> Vec<Part> {
+    let mut found = Vec::new();
+    let mut open = vec![factor];
+    while let Some(part) = open.pop() {
+        let root = joined.coupling.find(part);
+        match joined.coupling.shape(root) {
+            Shape::Chain(parts) if found.len() < MOST_PIECES => open.extend_from_slice(parts),
+            Shape::Product(factors) => open.extend(factors.first()),
+            _ => found.push(root),
+        }
+    }
+    found
+}
+
+fn extended(all: &[Factors], by: &[Part]) -> Vec<Factors> {
+    let with = |factors: &Factors| by.iter().map(|&part| [factors.as_slice(), &[part]].concat()).collect::<Vec<_>>();
+    all.iter().take(MOST_PIECES / by.len().max(1) + 1).flat_map(with).collect()
+}
+
+/// Whether the channels of one piece are those of another, or made of them: the factors of one are among those of the other.
+fn coupled(a: &[Part], b: &[Part]) -> bool {
+    let (few, many) = if a.len() <= b.len() { (a, b) } else { (b, a) };
+    few.iter().all(|part| many.binary_search(part).is_ok())
+}
+
+/// Layers by the leaves in their pieces.
+type ByLeaf = BTreeMap<Part, Vec<(u32, u32)>>;
+
+fn by_leaf(layers: &[Layer], pieces: impl Fn(&Layer) -> &[Factors]) -> ByLeaf {
+    let mut index = ByLeaf::new();
+    for (at, layer) in layers.iter().enumerate() {
+        for (piece, factors) in pieces(layer).iter().enumerate() {
+            factors.iter().for_each(|&leaf| index.entry(leaf).or_default().push((at as u32, piece as u32)));
+        }
+    }
+    index
+}
+
+/// The groups of coupled channels: from every layer whose outputs no group before has, all layers that lose outputs or inputs with it.
+pub(super) fn groups(joined: &mut Joined<'_>, found: &Found) -> Vec<Group> {
+    let layers: Vec<Layer> = joined.graph.ids().filter_map(|id| Layer::of(joined, id)).collect();
+    let outputs = by_leaf(&layers, |layer| &layer.outputs);
+    let inputs = by_leaf(&layers, |layer| &layer.inputs);
+    let mut seen = vec![false; layers.len()];
+    let mut groups = Vec::new();
+    for (at, layer) in layers.iter().enumerate() {
+        if seen[at] {
+            continue;
+        }
+        let met = |index: &ByLeaf, pieces: fn(&Layer) -> &[Factors]| {
+            let candidates = |mine: &Factors| {
+                let near = mine.iter().filter_map(|leaf| index.get(leaf)).flatten();
+                let same =
+                    |(other, piece): &&(u32, u32)| coupled(mine, &pieces(&layers[*other as usize])[*piece as usize]);
+                near.filter(same).map(|(other, _)| *other as usize).collect::<Vec<_>>()
+            };
+            layer.outputs.iter().flat_map(candidates).collect::<BTreeSet<usize>>()
+        };
+        let (out, read) = (met(&outputs, |layer| &layer.outputs), met(&inputs, |layer| &layer.inputs));
+        out.iter().for_each(|&other| seen[other] = true);
+        seen[at] = true;
+        let names = |of: &BTreeSet<usize>| {
+            let name = |&other: &usize| joined.graph.node(layers[other].weights).name.clone();
+            of.iter().map(name).collect::<BTreeSet<String>>().into_iter().collect::<Vec<String>>()
+        };
+        let (fits, reason) = weigh(layer.outputs.iter().flatten().filter_map(|&leaf| found.verdict(leaf)));
+        groups.push(Group { width: layer.width, out: names(&out), r#in: names(&read), fits, reason });
+    }
+    groups
+}
+
+/// Whether channels can be left out: whether there is a part or factor of theirs that can.
+fn weigh<'a>(verdicts: impl Iterator<Item = &'a Verdict> + Clone) -> (bool, String) {
+    let yes = |verdict: &&Verdict| matches!(verdict, Verdict::Sparsifiable(_));
+    let first = verdicts.clone().find(yes).or_else(|| verdicts.clone().next());
+    let reason = first.map_or_else(|| "a single unit".to_owned(), |verdict| verdict.reason().to_owned());
+    (first.is_some_and(|verdict| yes(&verdict)), reason)
+}
