@@ -84,9 +84,12 @@ impl Args<'_> {
     pub fn check(&self, kernel: &dyn Kernel) -> Result<(), Error> {
         let (key, kernel) = (self.key(), (kernel.takes(&self.key()), kernel.name()));
         let (true, kernel) = kernel else { return Err(Error::new(kernel.1, format!("does not take {key:?}"))) };
+        if !self.layer.is_countable() {
+            return Err(Error::new(kernel, format!("{:?} has more elements than 32 bits can count", self.layer)));
+        }
         let [x, w, b, y] = self.layer.lengths();
         let fits = |name: &str, held: usize, needed: usize, exact: bool| {
-            let ok = (if exact { held == needed } else { held >= needed }) && held <= u32::MAX as usize;
+            let ok = (if exact { held == needed } else { held >= needed }) && u32::try_from(held).is_ok();
             let what = || format!("{name} holds {held} elements, {:?} needs {needed}", self.layer);
             if ok { Ok(()) } else { Err(Error::new(kernel, what())) }
         };

@@ -1,5 +1,8 @@
 //! The layers that kernels compute: shapes after slicing, and where the prefix is cut from.
 
+/// Elements of a plane in its frame, beyond which the frame must not be much larger than the plane.
+const LARGEST_FRAME: usize = 1 << 20;
+
 /// `y[rows, outputs] = x[rows, inputs] W[inputs, outputs] + b`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Linear {
@@ -38,12 +41,79 @@ pub struct Conv2d {
     pub row_stride: usize,
 }
 
+/// `y[batch, outputs, ..] = x[batch, inputs, length] * W[outputs, inputs / groups, kernel] + b`: as [`Conv2d`], in one dimension.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Conv1d {
+    /// Samples.
+    pub batch: usize,
+    /// Input channels kept.
+    pub inputs: usize,
+    /// Output channels kept.
+    pub outputs: usize,
+    /// Groups of channels, each a convolution of its own.
+    pub groups: usize,
+    /// Length of x.
+    pub length: usize,
+    /// Length of the kernel.
+    pub kernel: usize,
+    /// Step of the kernel.
+    pub stride: usize,
+    /// Zeros on each side of x.
+    pub padding: usize,
+    /// Distance between the kernel's elements.
+    pub dilation: usize,
+    /// Elements between two output channels of W.
+    pub row_stride: usize,
+}
+
+impl From<Conv1d> for Conv2d {
+    /// A convolution of images of one row.
+    fn from(conv: Conv1d) -> Self {
+        let Conv1d { batch, inputs, outputs, groups, length, kernel, stride, padding, dilation, row_stride } = conv;
+        Self {
+            batch,
+            inputs,
+            outputs,
+            groups,
+            size: [1, length],
+            kernel: [1, kernel],
+            stride: [1, stride],
+            padding: [0, padding],
+            dilation: [1, dilation],
+            row_stride,
+        }
+    }
+}
+
+/// The product, where it is no more than positions in memory can count.
+fn product(factors: &[usize]) -> Option<usize> {
+    let all = factors.iter().try_fold(1usize, |all, &factor| all.checked_mul(factor))?;
+    u32::try_from(all).ok().map(|_| all)
+}
+
 impl Conv2d {
+    /// Whether x, W and y, and x and y in their frames of zeros, can be counted by positions of 32 bits, and the frames are not out of all
+    /// proportion to what they hold.
+    fn is_countable(&self) -> bool {
+        let outer = |a: usize| {
+            let window = self.dilation[a].checked_mul(self.kernel[a])?;
+            self.padding[a].checked_mul(2)?.checked_add(self.size[a])?.checked_add(window)
+        };
+        let (Some(height), Some(width)) = (outer(0), outer(1)) else { return false };
+        let channels = self.inputs.max(self.outputs);
+        let (Some(frame), Some(_)) = (product(&[height, width]), product(&[self.batch, channels, height, width]))
+        else {
+            return false;
+        };
+        let plane = (self.size[0] * self.size[1]).saturating_add(self.kernel[0].saturating_mul(self.kernel[1]));
+        frame <= LARGEST_FRAME.max(plane.saturating_mul(16)) && product(&[self.outputs, self.row_stride]).is_some()
+    }
+
     /// Height and width of y; zero where the kernel does not fit.
     pub fn output_size(&self) -> [usize; 2] {
         [0, 1].map(|a| {
-            let window = self.dilation[a] * self.kernel[a].saturating_sub(1) + 1;
-            let room = (self.size[a] + 2 * self.padding[a]).checked_sub(window);
+            let window = self.dilation[a].saturating_mul(self.kernel[a].saturating_sub(1)).saturating_add(1);
+            let room = self.padding[a].saturating_mul(2).saturating_add(self.size[a]).checked_sub(window);
             room.map_or(0, |rest| rest / self.stride[a].max(1) + 1)
         })
     }
@@ -60,7 +130,7 @@ impl Conv2d {
 
     /// Elements of W for one output channel.
     pub fn row(&self) -> usize {
-        self.group_inputs() * self.kernel[0] * self.kernel[1]
+        self.group_inputs().saturating_mul(self.kernel[0]).saturating_mul(self.kernel[1])
     }
 
     /// Whether the numbers make a convolution at all.
@@ -101,6 +171,17 @@ impl Layer {
         }
     }
 
+    /// Whether the numbers of elements, and all positions within them, are below 2^32. Nothing else may be asked of a layer where they are not.
+    pub fn is_countable(&self) -> bool {
+        match *self {
+            Self::Linear(Linear { rows, inputs, outputs, row_stride }) => {
+                let operands = [product(&[rows, inputs]), product(&[inputs, row_stride]), product(&[rows, outputs])];
+                operands.iter().all(Option::is_some)
+            }
+            Self::Conv2d(conv) => conv.is_countable(),
+        }
+    }
+
     /// Useful floating-point operations of one pass, two for a product and its sum; biases are not counted.
     pub fn flops(&self) -> f64 {
         match *self {
@@ -118,5 +199,5 @@ impl Layer {
 
 /// Elements up to the end of the last of `rows` rows.
 fn last(rows: usize, stride: usize, length: usize) -> usize {
-    if rows == 0 { 0 } else { (rows - 1) * stride + length }
+    if rows == 0 { 0 } else { ((rows - 1) * stride).saturating_add(length) }
 }

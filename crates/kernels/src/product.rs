@@ -1,14 +1,19 @@
 //! Products blocked for the caches, on register tiles.
+use crate::matrix::Matrix;
 use crate::pool::Scratch;
-use crate::simd::transpose;
-use crate::tile::{Indices, block};
+use crate::simd::{copy, load, transpose};
+use crate::tile::{Block, Indices, Start};
 use pulp::{Simd, WithSimd};
 use std::ops::Range;
 
-/// Terms of a sum that are taken at a time, at most: so many lines of a panel stay in the first-level cache.
-pub(crate) const DEPTH: usize = 384;
+/// Terms of a sum that are taken at a time, at most: so many lines of a panel stay close to the processor while all rows pass by.
+const DEPTH: usize = 384;
 /// Rows that are taken at a time: what they read stays in the second-level cache while all panels pass by.
 pub(crate) const HEIGHT: usize = 192;
+/// Panels that are taken at a time, at most.
+const GROUP: usize = 8;
+/// Sums of a group of panels, at most: they stay in the second-level cache while the terms are added.
+const KEPT: usize = 65536;
 
 /// The left operand: row r, term k is `x[bases[r] + offsets[k]]`.
 #[derive(Clone, Copy)]
@@ -20,6 +25,9 @@ pub(crate) struct Left<'a> {
 
 /// The right operand, by panels of a tile's width.
 pub(crate) trait Right {
+    /// Some terms of some panels will be asked for next.
+    fn prepare<S: Simd>(&mut self, _simd: S, _panels: Range<usize>, _terms: Range<usize>) {}
+
     /// Terms `terms` of panel `index`: the elements, and their number from a term to the next.
     fn panel(&mut self, index: usize, terms: Range<usize>) -> (&[f32], usize);
 }
@@ -39,68 +47,118 @@ impl Right for Packed<'_> {
     }
 }
 
-/// A matrix whose rows are the terms, read where it lies; the columns left over are packed when they are asked for.
-pub(crate) struct InPlace<'a> {
+/// A matrix whose rows are the terms.
+#[derive(Clone, Copy)]
+pub(crate) struct Terms<'a> {
     pub data: &'a [f32],
     pub stride: usize,
     pub columns: usize,
+    /// Columns of a panel.
     pub width: usize,
+}
+
+impl Terms<'_> {
+    /// Packs some terms of neighbouring panels, `[panels, terms, width]`; columns that are not there become zero.
+    #[inline(always)]
+    pub fn pack<S: Simd>(&self, simd: S, panels: Range<usize>, terms: Range<usize>, to: &mut [f32]) {
+        simd.vectorize(PackTerms { from: *self, panels, terms, to });
+    }
+
+    /// Elements of this many terms of these panels, packed.
+    pub fn packed(&self, panels: usize, terms: usize) -> usize {
+        panels * terms * self.width
+    }
+}
+
+struct PackTerms<'a> {
+    from: Terms<'a>,
+    panels: Range<usize>,
+    terms: Range<usize>,
+    to: &'a mut [f32],
+}
+
+impl WithSimd for PackTerms<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) {
+        let Self { from: Terms { data, stride, columns, width }, panels, terms, to } = self;
+        let count = terms.len();
+        for (k, term) in terms.enumerate() {
+            for (i, index) in panels.clone().enumerate() {
+                let line = &mut to[(i * count + k) * width..][..width];
+                let kept = width.min(columns - index * width);
+                let from = &data[term * stride + index * width..][..kept];
+                if kept == width {
+                    for (at, lanes) in line.chunks_exact_mut(S::F32_LANES).enumerate() {
+                        lanes.copy_from_slice(pulp::bytemuck::cast_slice(&[load::<S>(from, at * S::F32_LANES)]));
+                    }
+                } else {
+                    line[..kept].copy_from_slice(from);
+                    line[kept..].fill(0.0);
+                }
+            }
+        }
+    }
+}
+
+/// Terms read where they lie; the columns left over are packed when they are asked for.
+pub(crate) struct InPlace<'a> {
+    pub terms: Terms<'a>,
     /// Where the columns left over go.
-    pub rest: &'a mut [f32],
+    pub rest: Scratch,
+}
+
+impl<'a> InPlace<'a> {
+    pub fn new(terms: Terms<'a>) -> Self {
+        Self { terms, rest: Scratch::new(DEPTH * terms.width) }
+    }
 }
 
 impl Right for InPlace<'_> {
     #[inline(always)]
     fn panel(&mut self, index: usize, terms: Range<usize>) -> (&[f32], usize) {
+        let Terms { data, stride, columns, width } = self.terms;
+        let first = index * width;
         if terms.is_empty() {
-            return (&[], self.width);
+            return (&[], width);
         }
-        let first = index * self.width;
-        let here = &self.data[terms.start * self.stride + first..];
-        if first + self.width <= self.columns {
-            return (here, self.stride);
+        if first + width <= columns {
+            return (&data[terms.start * stride + first..], stride);
         }
-        pack_rows(here, self.stride, [terms.len(), self.columns - first], self.rest, self.width);
-        (&self.rest[..terms.len() * self.width], self.width)
+        for (line, k) in self.rest.chunks_exact_mut(width).zip(terms.clone()) {
+            let from = &data[k * stride + first..][..columns - first];
+            line[..from.len()].copy_from_slice(from);
+            line[from.len()..].fill(0.0);
+        }
+        (&self.rest[..terms.len() * width], width)
     }
 }
 
-/// A matrix that is packed a block at a time, when it is asked for: for few rows, where packing it all would cost more traffic than work.
+/// Terms that are packed some panels at a time, when they are asked for: for few rows, where packing all would cost more traffic than work.
 pub(crate) struct OnTheFly<'a> {
-    pub data: &'a [f32],
-    pub stride: usize,
-    pub columns: usize,
-    pub width: usize,
-    /// Memory for one block of [`DEPTH`] terms.
-    pub block: &'a mut [f32],
+    terms: Terms<'a>,
+    block: Scratch,
+    first: usize,
+}
+
+impl<'a> OnTheFly<'a> {
+    pub fn new(terms: Terms<'a>) -> Self {
+        Self { terms, block: Scratch::new(terms.packed(GROUP, DEPTH)), first: 0 }
+    }
 }
 
 impl Right for OnTheFly<'_> {
     #[inline(always)]
-    fn panel(&mut self, index: usize, terms: Range<usize>) -> (&[f32], usize) {
-        if terms.is_empty() {
-            return (&[], self.width);
-        }
-        let first = index * self.width;
-        let columns = self.width.min(self.columns - first);
-        pack_rows(
-            &self.data[terms.start * self.stride + first..],
-            self.stride,
-            [terms.len(), columns],
-            self.block,
-            self.width,
-        );
-        (&self.block[..terms.len() * self.width], self.width)
+    fn prepare<S: Simd>(&mut self, simd: S, panels: Range<usize>, terms: Range<usize>) {
+        self.first = panels.start;
+        self.terms.pack(simd, panels, terms, &mut self.block);
     }
-}
 
-/// `to[k * width + j] = from[k * stride + j]`, zero from `columns` to `width`.
-#[inline(always)]
-pub(crate) fn pack_rows(from: &[f32], stride: usize, [terms, columns]: [usize; 2], to: &mut [f32], width: usize) {
-    for (k, line) in to.chunks_exact_mut(width).take(terms).enumerate() {
-        let (kept, rest) = line.split_at_mut(columns);
-        kept.copy_from_slice(&from[k * stride..][..columns]);
-        rest.fill(0.0);
+    #[inline(always)]
+    fn panel(&mut self, index: usize, terms: Range<usize>) -> (&[f32], usize) {
+        let size = self.terms.packed(1, terms.len());
+        (&self.block[(index - self.first) * size..][..size], self.terms.width)
     }
 }
 
@@ -113,42 +171,11 @@ pub(crate) fn pack_columns(from: &[f32], stride: usize, [terms, columns]: [usize
     transpose(from, stride, [columns, terms], to, width);
 }
 
-/// Splits `0..count` into pieces of about equal length, at most `most` each.
-fn pieces(count: usize, most: usize) -> impl Iterator<Item = Range<usize>> + Clone {
+/// Splits a range into pieces of about equal length, at most `most` each; one empty piece where there is nothing.
+fn pieces(range: Range<usize>, most: usize) -> impl Iterator<Item = Range<usize>> + Clone {
+    let count = range.len();
     let parts = count.div_ceil(most.max(1)).max(1);
-    (0..parts).map(move |i| count * i / parts..count * (i + 1) / parts)
-}
-
-/// `sums[panel, row, column] (+)= left * right`, for all rows and the given panels.
-pub(crate) struct Accumulate<'a, R, const V: usize> {
-    pub left: Left<'a>,
-    pub right: R,
-    pub panels: Range<usize>,
-    pub sums: &'a mut [f32],
-    pub add: bool,
-}
-
-impl<R: Right, const V: usize> WithSimd for Accumulate<'_, R, V> {
-    type Output = ();
-
-    #[inline(always)]
-    fn with_simd<S: Simd>(mut self, simd: S) {
-        let left = self.left;
-        let rows = left.bases.len();
-        let width = V * S::F32_LANES;
-        for some in pieces(rows, HEIGHT) {
-            let bases = left.bases.slice(some.clone());
-            for terms in pieces(left.offsets.len(), DEPTH) {
-                let offsets = left.offsets.slice(terms.clone());
-                let add = self.add || terms.start > 0;
-                for (i, index) in self.panels.clone().enumerate() {
-                    let sums = &mut self.sums[(i * rows + some.start) * width..];
-                    let panel = self.right.panel(index, terms.clone());
-                    block::<S, V>(simd, left.x, [bases, offsets], panel, sums, add);
-                }
-            }
-        }
-    }
+    (0..parts).map(move |i| range.start + count * i / parts..range.start + count * (i + 1) / parts)
 }
 
 /// How a product goes through its operands.
@@ -158,64 +185,171 @@ pub(crate) struct Blocks {
     pub height: usize,
     /// Terms at a time.
     pub depth: usize,
+    /// Panels at a time.
+    pub group: usize,
 }
 
-impl Default for Blocks {
-    fn default() -> Self {
-        Self { height: HEIGHT, depth: DEPTH }
+impl Blocks {
+    /// Blocks that suit the caches, for panels of this width.
+    pub fn of(width: usize) -> Self {
+        Self { height: HEIGHT, depth: DEPTH, group: (KEPT / (HEIGHT * width.max(1))).clamp(1, GROUP) }
+    }
+}
+
+/// Calls `each` with rows, panels, and terms of every block in turn: all terms of a group of panels before the next group.
+#[inline(always)]
+fn blocks(
+    left: &Left<'_>,
+    panels: &Range<usize>,
+    blocks: Blocks,
+    mut each: impl FnMut(Range<usize>, Range<usize>, Range<usize>),
+) {
+    for rows in pieces(0..left.bases.len(), blocks.height) {
+        for group in pieces(panels.clone(), blocks.group) {
+            for terms in pieces(0..left.offsets.len(), blocks.depth) {
+                each(rows.clone(), group.clone(), terms);
+            }
+        }
+    }
+}
+
+/// What the sums of a product start from.
+#[derive(Clone, Copy)]
+pub(crate) enum Bias<'a> {
+    Zero,
+    /// What stands in the output.
+    Output,
+    /// An element for each column, counted as panels are.
+    Columns(&'a [f32]),
+}
+
+/// `left * right` for the given panels, written where it belongs.
+pub(crate) struct Product<'a, R> {
+    pub left: Left<'a>,
+    pub right: R,
+    pub panels: Range<usize>,
+    /// Columns of a panel.
+    pub width: usize,
+    pub blocks: Blocks,
+    pub bias: Bias<'a>,
+    pub relu: bool,
+    /// The first column is that of the first panel.
+    pub out: Matrix<'a>,
+}
+
+impl<R: Right> WithSimd for Product<'_, R> {
+    type Output = ();
+
+    /// What takes several blocks of terms is summed in memory of its own: the rows of the output may lie so that they displace one another.
+    #[inline(always)]
+    fn with_simd<S: Simd>(mut self, simd: S) {
+        let (left, width, first, by) = (self.left, self.width, self.panels.start, self.blocks);
+        let depth = left.offsets.len();
+        let whole = depth <= by.depth;
+        let kept = by.group.min(self.panels.len()).max(1);
+        let mut memory = Scratch::new(if whole { 0 } else { kept * by.height.min(left.bases.len()) * width });
+        blocks(&left, &self.panels, by, |rows, group, terms| {
+            self.right.prepare(simd, group.clone(), terms.clone());
+            for (i, index) in group.enumerate() {
+                let column = (index - first) * width;
+                let columns = column..(column + width).min(self.out.columns());
+                let start = match self.bias {
+                    _ if terms.start > 0 => Start::Output,
+                    Bias::Zero => Start::Zero,
+                    Bias::Output => Start::Output,
+                    Bias::Columns(line) => Start::Columns(&line[index * width..][..columns.len()]),
+                };
+                let relu = self.relu && terms.end == depth;
+                let (panel, stride) = self.right.panel(index, terms.clone());
+                let (bases, offsets) = (left.bases.slice(rows.clone()), left.offsets.slice(terms.clone()));
+                let mut out = self.out.part(rows.clone(), columns);
+                if whole {
+                    simd.vectorize(Block { x: left.x, bases, offsets, panel, stride, out, start, relu });
+                    continue;
+                }
+                let sums = &mut memory[i * rows.len() * width..][..rows.len() * width];
+                if terms.start == 0 && matches!(self.bias, Bias::Output) {
+                    simd.vectorize(Move { from: &mut out, sums, width, back: false });
+                }
+                let to = Matrix::new(sums, [rows.len(), width], width);
+                simd.vectorize(Block { x: left.x, bases, offsets, panel, stride, out: to, start, relu });
+                if terms.end == depth {
+                    simd.vectorize(Move { from: &mut out, sums, width, back: true });
+                }
+            }
+        });
+    }
+}
+
+/// Copies part of a matrix to dense rows of some width, or back.
+struct Move<'a, 'b> {
+    from: &'a mut Matrix<'b>,
+    sums: &'a mut [f32],
+    width: usize,
+    back: bool,
+}
+
+impl WithSimd for Move<'_, '_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) {
+        let columns = self.from.columns();
+        for (r, line) in self.sums.chunks_exact_mut(self.width).enumerate() {
+            let row = self.from.row(r);
+            if self.back {
+                copy::<S>(&line[..columns], row);
+            } else {
+                copy::<S>(row, line);
+            }
+        }
     }
 }
 
 /// `left * right` for the given panels, handed over in blocks.
-pub(crate) struct Product<'a, R, F, W, const V: usize> {
+pub(crate) struct Staged<'a, R, W> {
     pub left: Left<'a>,
     pub right: R,
     pub panels: Range<usize>,
+    /// Columns of a panel.
+    pub width: usize,
     pub blocks: Blocks,
-    /// The line of a panel that its sums start from.
-    pub start: F,
+    /// An element for each column, counted as panels are; else sums start from zero.
+    pub bias: Option<&'a [f32]>,
+    pub relu: bool,
     /// Takes rows, panel, and the sums `[rows, width]`.
     pub write: W,
 }
 
-impl<'a, R, F, W, const V: usize> WithSimd for Product<'_, R, F, W, V>
-where
-    R: Right,
-    F: Fn(usize) -> Option<&'a [f32]>,
-    W: FnMut(Range<usize>, usize, &mut [f32]),
-{
+impl<R: Right, W: FnMut(Range<usize>, usize, &mut [f32])> WithSimd for Staged<'_, R, W> {
     type Output = ();
 
     #[inline(always)]
     fn with_simd<S: Simd>(mut self, simd: S) {
-        let Self { left, blocks, .. } = self;
-        let width = V * S::F32_LANES;
+        let (left, width) = (self.left, self.width);
         let depth = left.offsets.len();
-        let whole = depth <= blocks.depth;
-        let height = blocks.height.min(left.bases.len());
-        let mut sums = Scratch::new(if whole { 1 } else { self.panels.len() } * height * width);
-        for rows in pieces(left.bases.len(), blocks.height) {
-            let bases = left.bases.slice(rows.clone());
+        let by = self.blocks;
+        let kept = if depth <= by.depth { 1 } else { by.group.min(self.panels.len()).max(1) };
+        let mut sums = Scratch::new(kept * by.height.min(left.bases.len()) * width);
+        blocks(&left, &self.panels, by, |rows, group, terms| {
+            self.right.prepare(simd, group.clone(), terms.clone());
             let size = rows.len() * width;
-            for terms in pieces(depth, blocks.depth) {
-                let offsets = left.offsets.slice(terms.clone());
-                for (i, index) in self.panels.clone().enumerate() {
-                    let at = if whole { 0 } else { i * size };
-                    let sums = &mut sums[at..at + size];
-                    let mut add = terms.start > 0;
-                    if terms.start == 0
-                        && let Some(start) = (self.start)(index)
-                    {
-                        sums.chunks_exact_mut(width).for_each(|row| row.copy_from_slice(start));
-                        add = true;
-                    }
-                    let panel = self.right.panel(index, terms.clone());
-                    block::<S, V>(simd, left.x, [bases, offsets], panel, sums, add);
-                    if terms.end == depth {
-                        (self.write)(rows.clone(), index, sums);
-                    }
+            for (i, index) in group.enumerate() {
+                let sums = &mut sums[i % kept * size..][..size];
+                let start = match self.bias {
+                    _ if terms.start > 0 => Start::Output,
+                    None => Start::Zero,
+                    Some(line) => Start::Columns(&line[index * width..][..width]),
+                };
+                let (panel, stride) = self.right.panel(index, terms.clone());
+                let (bases, offsets) = (left.bases.slice(rows.clone()), left.offsets.slice(terms.clone()));
+                let out = Matrix::new(sums, [rows.len(), width], width);
+                let relu = self.relu && terms.end == depth;
+                simd.vectorize(Block { x: left.x, bases, offsets, panel, stride, out, start, relu });
+                if terms.end == depth {
+                    (self.write)(rows.clone(), index, sums);
                 }
             }
-        }
+        });
     }
 }

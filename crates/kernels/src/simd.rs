@@ -4,12 +4,15 @@ use pulp::{Arch, Scalar128b, Scalar256b, Scalar512b, Simd, WithSimd};
 use std::any::TypeId;
 use std::sync::LazyLock;
 
-/// The best instructions of this machine; `SUPPLE_KERNELS=portable` stands for a machine that has none of those we know.
+/// The best instructions of this machine, or those that `SUPPLE_KERNELS` asks for: `avx2`, or `portable` for a machine that has none of those we
+/// know.
 static ARCH: LazyLock<Option<Arch>> = LazyLock::new(|| {
-    let portable = std::env::var_os("SUPPLE_KERNELS").is_some_and(|value| value == "portable");
-    match Arch::new() {
-        Arch::Scalar => None,
-        arch => (!portable).then_some(arch),
+    let wanted = std::env::var("SUPPLE_KERNELS").unwrap_or_default();
+    match (&*wanted, Arch::new()) {
+        ("portable", _) | (_, Arch::Scalar) => None,
+        #[cfg(any(target_arch = "x86", target_arch = "x86_64"))]
+        ("avx2", arch) => Some(pulp::x86::V3::try_new().map_or(arch, Arch::V3)),
+        (_, arch) => Some(arch),
     }
 });
 
@@ -17,8 +20,13 @@ static ARCH: LazyLock<Option<Arch>> = LazyLock::new(|| {
 #[inline]
 pub(crate) fn dispatch<O: WithSimd>(op: O) -> O::Output {
     match *ARCH {
+        #[cfg(any(target_arch = "x86", target_arch = "x86_64"))]
+        Some(Arch::V4(simd)) => Simd::vectorize(simd, op),
+        #[cfg(any(target_arch = "x86", target_arch = "x86_64"))]
+        Some(Arch::V3(simd)) => Simd::vectorize(simd, op),
+        #[cfg(not(any(target_arch = "x86", target_arch = "x86_64")))]
         Some(arch) => arch.dispatch(op),
-        None => op.with_simd(Scalar128b),
+        _ => op.with_simd(Scalar128b),
     }
 }
 
@@ -40,6 +48,13 @@ pub(crate) fn multiply_add_scalar<S: Simd>(a: f32, b: f32, c: f32) -> f32 {
     if emulated.contains(&TypeId::of::<S>()) { a * b + c } else { a.mul_add(b, c) }
 }
 
+/// `max(v, 0)`; what is not a number stays so.
+#[inline(always)]
+pub(crate) fn relu<S: Simd>(simd: S, v: S::f32s) -> S::f32s {
+    let zero = simd.splat_f32s(0.0);
+    simd.select_f32s(simd.less_than_f32s(v, zero), zero, v)
+}
+
 /// The vector from `at` on.
 #[inline(always)]
 pub(crate) fn load<S: Simd>(from: &[f32], at: usize) -> S::f32s {
@@ -51,6 +66,31 @@ pub(crate) fn load<S: Simd>(from: &[f32], at: usize) -> S::f32s {
 pub(crate) fn store<S: Simd>(vector: S::f32s, to: &mut [f32]) {
     let count = S::F32_LANES.min(to.len());
     to[..count].copy_from_slice(&bytemuck::cast_slice(std::slice::from_ref(&vector))[..count]);
+}
+
+/// Copies a line of at most as many elements as `to` has.
+#[inline(always)]
+pub(crate) fn copy<S: Simd>(from: &[f32], to: &mut [f32]) {
+    let lanes = S::F32_LANES;
+    let to = &mut to[..from.len()];
+    if from.len() < lanes {
+        to.iter_mut().zip(from).for_each(|(to, from)| *to = *from);
+        return;
+    }
+    for at in (0..from.len() - lanes + 1).step_by(lanes) {
+        store::<S>(load::<S>(from, at), &mut to[at..][..lanes]);
+    }
+    let last = from.len() - lanes;
+    store::<S>(load::<S>(from, last), &mut to[last..][..lanes]);
+}
+
+/// Whether all are finite.
+#[inline(always)]
+pub(crate) fn are_finite<S: Simd>(simd: S, values: &[f32]) -> bool {
+    let (head, tail) = S::as_simd_f32s(values);
+    let zero = simd.splat_f32s(0.0);
+    let sum = head.iter().fold(zero, |sum, v| multiply_add(simd, *v, zero, sum));
+    (simd.reduce_sum_f32s(sum) + tail.iter().map(|v| v * 0.0).sum::<f32>()) == 0.0
 }
 
 /// The transpose of a 4 x 4 block.
