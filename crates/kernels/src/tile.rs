@@ -20,7 +20,7 @@ const FEW: usize = 6;
 /// Columns of the widest tile: two vectors of 512 bits.
 const WIDEST: usize = 32;
 /// Elements of a page.
-const PAGE: usize = 1024;
+const PAGE: u32 = 1024;
 
 /// Positions in a slice, and the greatest of them (or more).
 #[derive(Clone, Copy, Debug)]
@@ -114,7 +114,7 @@ impl Block<'_> {
             _ => &[],
         };
         let line = [0, 1].map(|v| part::<S>(simd, line.get(v * S::F32_LANES..)));
-        let aliased = matches!(self.bases.values, [a, b, ..] if a.abs_diff(*b) as usize % PAGE == 0);
+        let aliased = matches!(self.bases.values, [a, b, ..] if a.abs_diff(*b).is_multiple_of(PAGE));
         let limit = if aliased { FEW } else { most(V, S::REGISTER_COUNT) };
         let whole = columns == width;
         let mut spare = [0.0; ROWS * WIDEST];

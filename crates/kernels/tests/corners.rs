@@ -29,9 +29,10 @@ fn truth(layer: &Layer, x: &[f64], w: &[f64]) -> Vec<f64> {
     let mut y = vec![0.0; layer.lengths()[3]];
     match *layer {
         Layer::Linear(Linear { rows, inputs, outputs, row_stride }) => {
-            for at in 0..rows * outputs {
+            assert_eq!(y.len(), rows * outputs);
+            for (at, y) in y.iter_mut().enumerate() {
                 let (r, o) = (at / outputs, at % outputs);
-                y[at] = (0..inputs).map(|i| x[r * inputs + i] * w[i * row_stride + o]).sum();
+                *y = (0..inputs).map(|i| x[r * inputs + i] * w[i * row_stride + o]).sum();
             }
         }
         Layer::Conv2d(conv) => {

@@ -33,8 +33,8 @@ impl Forward<'_> {
             return;
         }
         match rows {
-            0..=FEW => self.few(simd, y),
-            0..=ON_THE_FLY => self.by_columns(simd, y),
+            rows if rows <= FEW => self.few(simd, y),
+            rows if rows <= ON_THE_FLY => self.by_columns(simd, y),
             _ => self.by_rows(simd, y),
         }
     }

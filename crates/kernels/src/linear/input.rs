@@ -29,8 +29,8 @@ impl BackwardInput<'_> {
         }
         match rows {
             _ if outputs == 0 => dx.fill(0.0),
-            0..=FEW => self.few(simd, dx),
-            0..=LEFT => self.left(simd, dx),
+            rows if rows <= FEW => self.few(simd, dx),
+            rows if rows <= LEFT => self.left(simd, dx),
             _ => self.packed(simd, dx),
         }
     }
