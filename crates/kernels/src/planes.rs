@@ -147,7 +147,7 @@ impl Planes {
 
     /// Whether samples have one pixel only, in one plane.
     pub fn is_flat(&self) -> bool {
-        self.conv.size == [1, 1] && self.sample() == 1 && self.residues() == 1
+        self.conv.size == [1, 1] && self.conv.padding == [0, 0] && self.sample() == 1 && self.residues() == 1
     }
 
     /// Every line that has pixels of the input, of the planes of one channel.

@@ -183,3 +183,14 @@ fn large_sparse_layers_equal_their_masked_sums() {
         Sparse::new(layer, 5, height, Order::Importance, 0.3).check([true, true], 2).unwrap();
     }
 }
+
+/// One pixel that the stride leaves to the padding: its only output sees a zero.
+#[test]
+fn an_image_of_one_pixel_may_lie_in_the_padding() {
+    let (size, kernel, stride) = ([1, 1], [1, 1], [1, 3]);
+    let (padding, dilation) = ([0, 1], [1, 1]);
+    let [batch, inputs, outputs, groups, row_stride] = [1; 5];
+    let layer =
+        Layer::Conv2d(Conv2d { batch, inputs, outputs, groups, size, kernel, stride, padding, dilation, row_stride });
+    Sparse::new(layer, 5, 1, Order::Importance, 1.0).check([false; 2], 1).unwrap();
+}
