@@ -24,7 +24,8 @@ fn graph(case: &Case) -> Graph {
 
 fn close(found: &Array, expected: &Array) -> bool {
     let size = expected.data().iter().filter(|v| v.is_finite()).fold(1.0, |most: f64, v| most.max(f64::from(v.abs())));
-    let near = |(a, b): (&f32, &f32)| a == b || f64::from((a - b).abs()) <= TOLERANCE * size;
+    let near =
+        |(a, b): (&f32, &f32)| a == b || (a.is_nan() && b.is_nan()) || f64::from((a - b).abs()) <= TOLERANCE * size;
     found.shape() == expected.shape() && found.data().iter().zip(expected.data()).all(near)
 }
 

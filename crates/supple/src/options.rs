@@ -459,12 +459,27 @@ pub enum TraceCommand {
 /// Options of `analyze`.
 #[derive(Debug, Args)]
 pub struct Analyze {
-    /// A model file, or the name of a built-in model: mlp, cnn, chars.
+    /// The name of a built-in model (mlp, cnn, chars), a model file, an ONNX file (.onnx, .onnx.gz), or a graph as JSON (.json).
     #[arg(default_value = "cnn")]
     pub model: String,
-    /// Print JSON instead of tables.
-    #[arg(long)]
+    /// Print all verdicts and groups as JSON instead of a table.
+    #[arg(long, conflicts_with_all = ["dot", "html"])]
     pub json: bool,
+    /// Print the graph for Graphviz, its sites coloured.
+    #[arg(long, conflicts_with = "html")]
+    pub dot: bool,
+    /// Print a page that shows the graph, its sites coloured, and the verdicts of what is clicked.
+    #[arg(long)]
+    pub html: bool,
+    /// The length of an axis that an ONNX file only names.
+    #[arg(long = "length", value_name = "AXIS=LENGTH", value_parser = length)]
+    pub lengths: Vec<(String, usize)>,
+}
+
+fn length(text: &str) -> Result<(String, usize), String> {
+    let (axis, length) = text.split_once('=').ok_or("expected AXIS=LENGTH")?;
+    let length = length.parse().map_err(|error| format!("length `{length}`: {error}"))?;
+    Ok((axis.to_owned(), length))
 }
 
 /// Options of `bench`.
