@@ -21,6 +21,8 @@ pub enum Fill {
     Positive,
     /// Whole numbers below this.
     Words(usize),
+    /// Whole numbers from one to this.
+    Counts(usize),
     /// Truth values.
     Flags,
 }
@@ -44,7 +46,7 @@ impl Operand {
     fn new(shape: &[usize], fill: Fill) -> Self {
         let dtype = match fill {
             Fill::Apart | Fill::Positive => DType::F32,
-            Fill::Words(_) => DType::I64,
+            Fill::Words(_) | Fill::Counts(_) => DType::I64,
             Fill::Flags => DType::Bool,
         };
         Self { fact: Fact { dtype, shape: shape.iter().map(|&n| Dim::Fixed(n)).collect() }, fill }
@@ -62,6 +64,7 @@ impl Operand {
                 Fill::Apart => 4.0 * part - 2.0,
                 Fill::Positive => 2.0 * part + 0.2,
                 Fill::Words(below) => (next(seed) as usize % below) as f32,
+                Fill::Counts(most) => (1 + next(seed) as usize % most) as f32,
                 Fill::Flags => (next(seed) % 2) as f32,
             }
         })
@@ -448,7 +451,7 @@ pub fn slow() -> impl Strategy<Value = Case> {
     let adaptive = Case::of(AdaptivePool { max: true, to: vec![2, 3] }, &[&[1, 2, 5, 5]]);
     let quotient = Case::of(Binary { function: BinaryFunction::Quotient }, &[&[4], &[4]])
         .filled(0, Fill::Words(9))
-        .filled(1, Fill::Words(1));
+        .filled(1, Fill::Counts(4));
     let nearest = Resize {
         to: vec![3],
         scale: vec![1.5],
