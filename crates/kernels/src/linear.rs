@@ -4,6 +4,7 @@ mod forward;
 mod input;
 mod weight;
 
+pub(crate) use few::ColumnSums;
 pub(crate) use forward::Forward;
 pub(crate) use input::BackwardInput;
 pub(crate) use weight::BackwardWeight;

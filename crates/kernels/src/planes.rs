@@ -1,6 +1,7 @@
 //! Activations with the pixels innermost, so that every position of a kernel is one distance for all pixels.
 use crate::gather::prefetch;
 use crate::layer::{Conv2d, Layer, Linear};
+use crate::simd::copy_few;
 use crate::transpose::transpose;
 use std::ops::Range;
 
@@ -128,16 +129,16 @@ impl Planes {
 
     /// Writes planes like those of [`fill_input`](Self::fill_input) to the gradient of the input.
     #[inline(always)]
-    pub fn write_input(&self, planes: &[f32], samples: usize, channels: Range<usize>, dx: &mut [&mut [f32]]) {
+    pub fn write_input(&self, planes: &[f32], samples: usize, dx: &mut [&mut [f32]]) {
         let span = self.span(samples);
         if self.is_flat() {
-            write_rows(planes, span, channels, 0..samples, dx);
+            write_rows(planes, span, 0..self.conv.inputs, 0..samples, dx);
             return;
         }
         let image = self.conv.size[0] * self.conv.size[1];
-        dx.iter_mut().for_each(|dx| dx[channels.start * image..channels.end * image].fill(0.0));
+        dx.iter_mut().for_each(|dx| dx.fill(0.0));
         let lines = self.lines(samples);
-        for (channel, planes) in channels.zip(planes.chunks_exact(self.residues() * span)) {
+        for (channel, planes) in planes.chunks_exact(self.residues() * span).enumerate() {
             for line in &lines {
                 let to = &mut dx[line.sample][channel * image + line.image..];
                 copy(&planes[line.plane..], 1, to, self.conv.stride[1], line.count);
@@ -199,7 +200,7 @@ impl Planes {
             for run in runs {
                 let from = (run.sample * self.conv.outputs + channel) * pixels + run.pixel;
                 zero(&mut plane[end..run.at]);
-                copy_run(&dy[from..][..run.count], &mut plane[run.at..][..run.count]);
+                copy_few(&dy[from..][..run.count], &mut plane[run.at..][..run.count]);
                 end = run.at + run.count;
             }
             plane[end..].fill(0.0);
@@ -239,7 +240,7 @@ impl Planes {
         for (channel, line) in channels.zip(tile.chunks_exact(range.len())) {
             for run in runs {
                 let to = &mut y[run.sample][channel * pixels + run.pixel..][..run.count];
-                copy_run(&line[run.at..][..run.count], to);
+                copy_few(&line[run.at..][..run.count], to);
             }
         }
     }
@@ -302,7 +303,7 @@ fn normal(layer: &Layer) -> Conv2d {
 fn copy(from: &[f32], from_step: usize, to: &mut [f32], to_step: usize, count: usize) {
     match (from_step, to_step) {
         _ if count == 0 => {}
-        (1, 1) => copy_run(&from[..count], &mut to[..count]),
+        (1, 1) => copy_few(&from[..count], &mut to[..count]),
         (2, 1) => {
             let from = &from[..2 * count - 1];
             to[..count].iter_mut().enumerate().for_each(|(i, to)| *to = from[2 * i]);
@@ -315,23 +316,6 @@ fn copy(from: &[f32], from_step: usize, to: &mut [f32], to_step: usize, count: u
             let pairs = to.iter_mut().step_by(to_step).zip(from.iter().step_by(from_step));
             pairs.take(count).for_each(|(to, from)| *to = *from);
         }
-    }
-}
-
-/// Copies few elements without a call.
-#[inline(always)]
-fn copy_run(from: &[f32], to: &mut [f32]) {
-    let count = to.len();
-    let from = &from[..count];
-    if count >= 8 {
-        let (heads, head) = (to.chunks_exact_mut(8), from.chunks_exact(8));
-        heads.zip(head).for_each(|(to, from)| to.copy_from_slice(from));
-        to[count - 8..].copy_from_slice(&from[count - 8..]);
-    } else if count >= 4 {
-        to[..4].copy_from_slice(&from[..4]);
-        to[count - 4..].copy_from_slice(&from[count - 4..]);
-    } else {
-        to.iter_mut().zip(from).for_each(|(to, from)| *to = *from);
     }
 }
 
@@ -355,7 +339,7 @@ fn write_rows(planes: &[f32], stride: usize, columns: Range<usize>, range: Range
             let from = &planes[first * stride + start - range.start..];
             transpose((from, stride), [count, some], (&mut block, COLUMNS));
             for (row, line) in rows[start..start + some].iter_mut().zip(block.chunks_exact(COLUMNS)) {
-                copy_run(&line[..count], &mut row[columns.start + first..][..count]);
+                copy_few(&line[..count], &mut row[columns.start + first..][..count]);
             }
         }
     }

@@ -1,8 +1,9 @@
 //! Products blocked for the caches, on register tiles.
 use crate::matrix::Matrix;
 use crate::pool::Scratch;
-use crate::simd::{copy, load, transpose};
+use crate::simd::{copy, load};
 use crate::tile::{Block, Indices, Start};
+use crate::transpose::transpose;
 use pulp::{Simd, WithSimd};
 use std::ops::Range;
 
@@ -168,7 +169,7 @@ pub(crate) fn pack_columns(from: &[f32], stride: usize, [terms, columns]: [usize
     if columns < width {
         to[..terms * width].fill(0.0);
     }
-    transpose(from, stride, [columns, terms], to, width);
+    transpose((from, stride), [columns, terms], (to, width));
 }
 
 /// Splits a range into pieces of about equal length, at most `most` each; one empty piece where there is nothing.

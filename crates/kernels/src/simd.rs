@@ -30,22 +30,22 @@ pub(crate) fn dispatch<O: WithSimd>(op: O) -> O::Output {
     }
 }
 
+/// Whether vectors are arrays, for which a multiply-add in one rounding would be a call for each element.
+#[inline(always)]
+fn is_emulated<S: Simd>() -> bool {
+    [TypeId::of::<Scalar128b>(), TypeId::of::<Scalar256b>(), TypeId::of::<Scalar512b>()].contains(&TypeId::of::<S>())
+}
+
 /// `a * b + c`, in one rounding where the machine can.
 #[inline(always)]
 pub(crate) fn multiply_add<S: Simd>(simd: S, a: S::f32s, b: S::f32s, c: S::f32s) -> S::f32s {
-    let emulated = [TypeId::of::<Scalar128b>(), TypeId::of::<Scalar256b>(), TypeId::of::<Scalar512b>()];
-    if emulated.contains(&TypeId::of::<S>()) {
-        simd.add_f32s(simd.mul_f32s(a, b), c)
-    } else {
-        simd.mul_add_e_f32s(a, b, c)
-    }
+    if is_emulated::<S>() { simd.add_f32s(simd.mul_f32s(a, b), c) } else { simd.mul_add_e_f32s(a, b, c) }
 }
 
 /// As [`multiply_add`], of numbers.
 #[inline(always)]
 pub(crate) fn multiply_add_scalar<S: Simd>(a: f32, b: f32, c: f32) -> f32 {
-    let emulated = [TypeId::of::<Scalar128b>(), TypeId::of::<Scalar256b>(), TypeId::of::<Scalar512b>()];
-    if emulated.contains(&TypeId::of::<S>()) { a * b + c } else { a.mul_add(b, c) }
+    if is_emulated::<S>() { a * b + c } else { a.mul_add(b, c) }
 }
 
 /// `max(v, 0)`; what is not a number stays so.
@@ -53,6 +53,14 @@ pub(crate) fn multiply_add_scalar<S: Simd>(a: f32, b: f32, c: f32) -> f32 {
 pub(crate) fn relu<S: Simd>(simd: S, v: S::f32s) -> S::f32s {
     let zero = simd.splat_f32s(0.0);
     simd.select_f32s(simd.less_than_f32s(v, zero), zero, v)
+}
+
+/// [`relu`] of all values.
+#[inline(always)]
+pub(crate) fn relu_all<S: Simd>(simd: S, values: &mut [f32]) {
+    let (head, tail) = S::as_mut_simd_f32s(values);
+    head.iter_mut().for_each(|v| *v = relu(simd, *v));
+    tail.iter_mut().filter(|v| **v < 0.0).for_each(|v| *v = 0.0);
 }
 
 /// The vector from `at` on.
@@ -74,14 +82,29 @@ pub(crate) fn copy<S: Simd>(from: &[f32], to: &mut [f32]) {
     let lanes = S::F32_LANES;
     let to = &mut to[..from.len()];
     if from.len() < lanes {
-        to.iter_mut().zip(from).for_each(|(to, from)| *to = *from);
-        return;
+        return copy_few(from, to);
     }
     for at in (0..from.len() - lanes + 1).step_by(lanes) {
         store::<S>(load::<S>(from, at), &mut to[at..][..lanes]);
     }
     let last = from.len() - lanes;
     store::<S>(load::<S>(from, last), &mut to[last..][..lanes]);
+}
+
+/// Copies a short line, of as many elements as `to` has, without a call.
+#[inline(always)]
+pub(crate) fn copy_few(from: &[f32], to: &mut [f32]) {
+    let count = to.len();
+    let from = &from[..count];
+    if count >= 8 {
+        to.chunks_exact_mut(8).zip(from.chunks_exact(8)).for_each(|(to, from)| to.copy_from_slice(from));
+        to[count - 8..].copy_from_slice(&from[count - 8..]);
+    } else if count >= 4 {
+        to[..4].copy_from_slice(&from[..4]);
+        to[count - 4..].copy_from_slice(&from[count - 4..]);
+    } else {
+        to.iter_mut().zip(from).for_each(|(to, from)| *to = *from);
+    }
 }
 
 /// Whether all are finite.
@@ -91,56 +114,4 @@ pub(crate) fn are_finite<S: Simd>(simd: S, values: &[f32]) -> bool {
     let zero = simd.splat_f32s(0.0);
     let sum = head.iter().fold(zero, |sum, v| multiply_add(simd, *v, zero, sum));
     (simd.reduce_sum_f32s(sum) + tail.iter().map(|v| v * 0.0).sum::<f32>()) == 0.0
-}
-
-/// The transpose of a 4 x 4 block.
-#[inline(always)]
-pub(crate) fn transpose4(a: [[f32; 4]; 4]) -> [[f32; 4]; 4] {
-    let mut t = [[0.0; 4]; 4];
-    for (r, row) in a.iter().enumerate() {
-        for (c, v) in row.iter().enumerate() {
-            t[c][r] = *v;
-        }
-    }
-    t
-}
-
-/// Four elements from `at` on.
-#[inline(always)]
-pub(crate) fn four(data: &[f32], at: usize) -> [f32; 4] {
-    match data[at..].first_chunk::<4>() {
-        Some(chunk) => *chunk,
-        None => [0.0; 4],
-    }
-}
-
-/// `to[c * to_stride + r] = from[r * from_stride + c]` for all r below `rows` and c below `columns`.
-#[inline(always)]
-pub(crate) fn transpose(
-    from: &[f32],
-    from_stride: usize,
-    [rows, columns]: [usize; 2],
-    to: &mut [f32],
-    to_stride: usize,
-) {
-    let (whole_rows, whole_columns) = (rows & !3, columns & !3);
-    for c in (0..whole_columns).step_by(4) {
-        for r in (0..whole_rows).step_by(4) {
-            let at = r * from_stride + c;
-            let block = transpose4([0, 1, 2, 3].map(|i| four(from, at + i * from_stride)));
-            for (i, line) in block.iter().enumerate() {
-                to[(c + i) * to_stride + r..][..4].copy_from_slice(line);
-            }
-        }
-        for r in whole_rows..rows {
-            for i in c..c + 4 {
-                to[i * to_stride + r] = from[r * from_stride + i];
-            }
-        }
-    }
-    for c in whole_columns..columns {
-        for r in 0..rows {
-            to[c * to_stride + r] = from[r * from_stride + c];
-        }
-    }
 }

@@ -2,7 +2,7 @@
 use crate::matrix::Matrix;
 use crate::pool::split;
 use crate::product::HEIGHT;
-use crate::simd::transpose;
+use crate::transpose::transpose;
 use std::ops::Range;
 
 /// Pixels of a job, at least, where the samples are dealt out.
@@ -107,7 +107,7 @@ pub(super) fn write_planes(
         let (sample, pixel) = (row / plane, row % plane);
         let count = (plane - pixel).min(rows.end - row);
         let to = &mut out.row(sample)[first * plane + pixel..];
-        transpose(&sums[(row - rows.start) * width..], width, [count, columns], to, plane);
+        transpose((&sums[(row - rows.start) * width..], width), [count, columns], (to, plane));
         row += count;
     }
 }

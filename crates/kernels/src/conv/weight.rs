@@ -7,8 +7,8 @@ use crate::linear::panel_width;
 use crate::matrix::Matrix;
 use crate::pool::{Scratch, for_each, split};
 use crate::product::{Bias, Blocks, Left, Packed, Product, pack_columns};
-use crate::simd::transpose;
 use crate::tile::Indices;
+use crate::transpose::transpose;
 use pulp::Simd;
 use std::ops::Range;
 
@@ -93,7 +93,7 @@ impl BackwardWeight<'_> {
                 }
             }
             let to = &mut dw[first.channels.start * taps..];
-            transpose(&sums, width, [rows, count], to, self.conv.row_stride);
+            transpose((&sums, width), [rows, count], (to, self.conv.row_stride));
         }
     }
 

@@ -2,9 +2,11 @@
 use crate::error::Error;
 use crate::kernel::{Args, Kernel, Key, Operands};
 use crate::layer::{Layer, Linear};
+use crate::linear::ColumnSums;
+use crate::matrix::Matrix;
 use crate::pattern::{Format, Pattern};
 use crate::pool::{for_each, split};
-use crate::simd::{dispatch, multiply_add_scalar};
+use crate::simd::{dispatch, multiply_add_scalar, relu_all};
 use pulp::{Simd, WithSimd};
 use std::ops::Range;
 
@@ -58,29 +60,25 @@ impl WithSimd for Call<'_> {
         match operands {
             Operands::Forward { x, w, b, relu, y } => {
                 let parts = if threads > 1 { outputs.div_ceil(OUTPUTS).next_multiple_of(threads) } else { 1 };
-                for_each(threads, cut(y, outputs, parts).into_iter(), |(range, out)| {
+                let jobs = Matrix::new(y, [layer.rows, outputs], outputs).cut(split(outputs, parts));
+                for_each(threads, jobs.into_iter(), |(range, out)| {
                     simd.vectorize(Forward { layer, active, x, w, b, relu, range, out });
                 });
             }
             Operands::BackwardInput { dy, w, dx } => {
                 dx.fill(0.0);
                 for (dx, dy) in dx.chunks_exact_mut(inputs.max(1)).zip(dy.chunks_exact(outputs.max(1))) {
-                    let sums = std::sync::Mutex::new(vec![0.0; active.len()]);
-                    for_each(threads, split(active.len(), threads), |range| {
-                        let mut some = vec![0.0; range.len()];
-                        simd.vectorize(Dots { active: &active[range.clone()], layer, dy, w, sums: &mut some });
-                        let mut sums = sums.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-                        sums[range].copy_from_slice(&some);
+                    let mut sums = vec![0.0; active.len()];
+                    let part = active.len().div_ceil(threads).max(1);
+                    for_each(threads, active.chunks(part).zip(sums.chunks_mut(part)), |(active, sums)| {
+                        simd.vectorize(Dots { active, layer, dy, w, sums });
                     });
-                    let sums = sums.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
                     active.iter().zip(sums).for_each(|(&i, sum)| dx[i as usize] = sum);
                 }
             }
             Operands::BackwardWeight { dy, x, dw, db } => {
                 if let Some(db) = db {
-                    db[..outputs].fill(0.0);
-                    let samples = dy.chunks_exact(outputs.max(1));
-                    samples.for_each(|dy| db.iter_mut().zip(dy).for_each(|(sum, v)| *sum += v));
+                    simd.vectorize(ColumnSums { matrix: dy, out: &mut db[..outputs] });
                 }
                 let mut is_active = vec![false; inputs];
                 active.iter().for_each(|&i| is_active[i as usize] = true);
@@ -96,22 +94,6 @@ impl WithSimd for Call<'_> {
     }
 }
 
-/// Some outputs, and their part of every row.
-type Part<'a> = (Range<usize>, Vec<&'a mut [f32]>);
-
-/// Every row of the output cut into ranges of outputs.
-fn cut(y: &mut [f32], outputs: usize, parts: usize) -> Vec<Part<'_>> {
-    let mut parts: Vec<Part<'_>> = split(outputs, parts).map(|range| (range, Vec::new())).collect();
-    for mut row in y.chunks_mut(outputs.max(1)) {
-        for (range, out) in &mut parts {
-            let (head, rest) = row.split_at_mut(range.len());
-            out.push(head);
-            row = rest;
-        }
-    }
-    parts
-}
-
 struct Forward<'a> {
     layer: Linear,
     active: &'a [u32],
@@ -120,36 +102,37 @@ struct Forward<'a> {
     b: Option<&'a [f32]>,
     relu: bool,
     range: Range<usize>,
-    out: Vec<&'a mut [f32]>,
+    out: Matrix<'a>,
 }
 
 impl WithSimd for Forward<'_> {
     type Output = ();
 
     #[inline(always)]
-    fn with_simd<S: Simd>(self, _simd: S) {
+    fn with_simd<S: Simd>(self, simd: S) {
         let Self { layer, active, x, w, b, relu, range, mut out } = self;
-        for y in &mut out {
+        for r in 0..layer.rows {
             match b {
-                Some(b) => y.copy_from_slice(&b[range.clone()]),
-                None => y.fill(0.0),
+                Some(b) => out.row(r).copy_from_slice(&b[range.clone()]),
+                None => out.row(r).fill(0.0),
             }
         }
         let row = |input: u32| &w[input as usize * layer.row_stride + range.start..][..range.len()];
         let (whole, rest) = active.as_chunks::<TOGETHER>();
         for inputs in whole {
             let rows = inputs.map(row);
-            for (x, y) in x.chunks_exact(layer.inputs.max(1)).zip(&mut out) {
-                add_rows::<S, TOGETHER>(inputs.map(|i| x[i as usize]), rows, y);
+            for r in 0..layer.rows {
+                let x = inputs.map(|input| x[r * layer.inputs + input as usize]);
+                add_rows::<S, TOGETHER>(x, rows, out.row(r));
             }
         }
         for &input in rest {
-            for (x, y) in x.chunks_exact(layer.inputs.max(1)).zip(&mut out) {
-                add_rows::<S, 1>([x[input as usize]], [row(input)], y);
+            for r in 0..layer.rows {
+                add_rows::<S, 1>([x[r * layer.inputs + input as usize]], [row(input)], out.row(r));
             }
         }
         if relu {
-            out.iter_mut().flat_map(|y| y.iter_mut()).for_each(|v| *v = if *v < 0.0 { 0.0 } else { *v });
+            (0..layer.rows).for_each(|r| relu_all(simd, out.row(r)));
         }
     }
 }

@@ -6,7 +6,7 @@ use crate::layer::Layer;
 use crate::pattern::{Blocks, Format, Pattern, Shape};
 use crate::planes::{Planes, Run};
 use crate::pool::{Scratch, for_each, split};
-use crate::simd::dispatch;
+use crate::simd::{dispatch, relu_all};
 use crate::sparse::{CHANNELS, PIXELS, Part, Pass};
 use crate::tile::Indices;
 use pulp::{Simd, WithSimd};
@@ -185,9 +185,7 @@ impl WithSimd for Gather<'_, '_> {
                     gather(simd, row, (input, tile.at), values, &bias[i..][..height], sums);
                 }
                 if relu {
-                    // Not a number stays what it is.
-                    let sums = &mut sums[..rows.len() * height * width];
-                    sums.iter_mut().for_each(|v| *v = if *v < 0.0 { 0.0 } else { *v });
+                    relu_all(simd, &mut sums[..rows.len() * height * width]);
                 }
                 planes.write_output(&sums, range, channels, &mut part.out);
             }
@@ -249,7 +247,7 @@ impl WithSimd for Merge<'_, '_> {
         let mut sums = sums.into_iter().map(|(_, sums)| sums);
         let Some(mut all) = sums.next() else { return };
         sums.for_each(|some| all.iter_mut().zip(&*some).for_each(|(sum, v)| *sum += v));
-        pass.planes.write_input(&all, samples, 0..pass.planes.conv().inputs, &mut dx);
+        pass.planes.write_input(&all, samples, &mut dx);
     }
 }
 

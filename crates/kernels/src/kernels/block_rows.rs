@@ -2,9 +2,11 @@
 use crate::error::Error;
 use crate::kernel::{Args, Kernel, Key, Operands};
 use crate::layer::{Layer, Linear};
+use crate::linear::ColumnSums;
+use crate::matrix::Matrix;
 use crate::pattern::{Blocks, Format, Pattern, Shape};
 use crate::pool::{for_each, split};
-use crate::simd::{dispatch, multiply_add_scalar};
+use crate::simd::{dispatch, multiply_add_scalar, relu_all};
 use pulp::{Simd, WithSimd};
 use std::ops::Range;
 use supple_graph::Phase;
@@ -68,8 +70,10 @@ impl Call<'_> {
         let pass = Pass { layer, shape, blocks };
         match operands {
             Operands::Forward { x, w, b, relu, y } => {
-                let parts = pass.cut(y, split(rows, if threads > 1 { 4 * threads } else { 1 }), H);
-                for_each(threads, parts.into_iter(), |(rows, out)| {
+                let parts = split(rows, if threads > 1 { 4 * threads } else { 1 });
+                let outputs = parts.clone().map(|rows| rows.start * H..(rows.end * H).min(layer.outputs));
+                let out = Matrix::new(y, [layer.rows, layer.outputs], layer.outputs).cut(outputs);
+                for_each(threads, parts.zip(out), |(rows, (_, out))| {
                     simd.vectorize(Forward::<H> { pass: &pass, rows, x, w, b, relu, out });
                 });
             }
@@ -84,9 +88,7 @@ impl Call<'_> {
             }
             Operands::BackwardWeight { dy, x, dw, db } => {
                 if let Some(db) = db {
-                    db[..layer.outputs].fill(0.0);
-                    let samples = dy.chunks_exact(layer.outputs.max(1));
-                    samples.for_each(|dy| db.iter_mut().zip(dy).for_each(|(sum, v)| *sum += v));
+                    simd.vectorize(ColumnSums { matrix: dy, out: &mut db[..layer.outputs] });
                 }
                 let jobs = dw.chunks_mut((blocks.stored() * H).max(1)).enumerate();
                 for_each(threads, jobs, |(row, dw)| {
@@ -104,26 +106,9 @@ struct Pass<'a> {
     blocks: Blocks<'a>,
 }
 
-/// Rows of blocks, and their part of every row of the output.
-type Part<'a> = (Range<usize>, Vec<&'a mut [f32]>);
-
 impl<'a> Pass<'a> {
     fn outputs(&self, row: usize, height: usize) -> Range<usize> {
         self.shape.outputs_of(row, height).1
-    }
-
-    /// The output by rows of blocks.
-    fn cut<'y>(&self, y: &'y mut [f32], parts: impl Iterator<Item = Range<usize>>, height: usize) -> Vec<Part<'y>> {
-        let mut parts: Vec<Part<'y>> = parts.map(|rows| (rows, Vec::new())).collect();
-        for mut sample in y.chunks_mut(self.layer.outputs.max(1)) {
-            for (rows, out) in parts.iter_mut().filter(|(rows, _)| !rows.is_empty()) {
-                let outputs = self.outputs(rows.start, height).start..self.outputs(rows.end - 1, height).end;
-                let (head, rest) = sample.split_at_mut(outputs.len());
-                out.push(head);
-                sample = rest;
-            }
-        }
-        parts
     }
 
     /// The blocks of a row and their values.
@@ -153,37 +138,30 @@ struct Forward<'a, const H: usize> {
     w: &'a [f32],
     b: Option<&'a [f32]>,
     relu: bool,
-    out: Vec<&'a mut [f32]>,
+    out: Matrix<'a>,
 }
 
 impl<const H: usize> WithSimd for Forward<'_, H> {
     type Output = ();
 
     #[inline(always)]
-    fn with_simd<S: Simd>(self, _simd: S) {
+    fn with_simd<S: Simd>(self, simd: S) {
         let Self { pass, rows, x, w, b, relu, mut out } = self;
-        let mut at = 0;
+        let first = rows.start * H;
         for row in rows {
             let outputs = pass.outputs(row, H);
             let (positions, values) = pass.row::<H>(row, w);
-            for (x, out) in x.chunks_exact(pass.layer.inputs.max(1)).zip(&mut out) {
-                let mut sums = product::<S, H>(x, positions, values);
+            for r in 0..pass.layer.rows {
+                let mut sums = product::<S, H>(&x[r * pass.layer.inputs..][..pass.layer.inputs], positions, values);
                 if let Some(b) = b {
                     sums.iter_mut().zip(&b[outputs.clone()]).for_each(|(sum, b)| *sum += b);
                 }
-                for (y, sum) in out[at..at + outputs.len()].iter_mut().zip(sums) {
-                    *y = if relu && sum < 0.0 { 0.0 } else { sum };
+                if relu {
+                    relu_all(simd, &mut sums);
                 }
+                let y = &mut out.row(r)[outputs.start - first..outputs.end - first];
+                y.copy_from_slice(&sums[..outputs.len()]);
             }
-            if pass.layer.inputs == 0 {
-                for out in &mut out {
-                    for (o, y) in outputs.clone().zip(&mut out[at..]) {
-                        let bias = b.map_or(0.0, |b| b[o]);
-                        *y = if relu && bias < 0.0 { 0.0 } else { bias };
-                    }
-                }
-            }
-            at += outputs.len();
         }
     }
 }

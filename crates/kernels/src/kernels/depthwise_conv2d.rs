@@ -24,14 +24,9 @@ impl Kernel for DepthwiseConv2d {
 
     fn run(&self, args: Args<'_>) -> Result<(), Error> {
         args.check(self)?;
-        let key = args.key();
-        match args.layer {
-            Layer::Conv2d(conv) if self.takes(&key) => {
-                dispatch(Call { conv, operands: args.operands, threads: args.threads });
-                Ok(())
-            }
-            _ => Err(Error::new(self.name(), "not a depthwise convolution")),
-        }
+        let Layer::Conv2d(conv) = args.layer else { return Err(Error::new(self.name(), "not a convolution")) };
+        dispatch(Call { conv, operands: args.operands, threads: args.threads });
+        Ok(())
     }
 }
 

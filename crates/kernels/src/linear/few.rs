@@ -1,6 +1,6 @@
 //! Products with few rows: as fast as the weights come from memory.
 use crate::matrix::Matrix;
-use crate::simd::{load, multiply_add, relu, store};
+use crate::simd::{load, multiply_add, relu_all, store};
 use pulp::{Simd, WithSimd};
 
 /// Terms that are added at a time.
@@ -73,13 +73,6 @@ impl Streamed<'_> {
             }
         }
     }
-}
-
-#[inline(always)]
-fn relu_all<S: Simd>(simd: S, values: &mut [f32]) {
-    let (head, tail) = S::as_mut_simd_f32s(values);
-    head.iter_mut().for_each(|v| *v = relu(simd, *v));
-    tail.iter_mut().filter(|v| **v < 0.0).for_each(|v| *v = 0.0);
 }
 
 /// `out[i, j] = sum over r of x[r, i] * dy[r, j]`, written from end to end.
@@ -180,7 +173,7 @@ impl Dots<'_> {
 }
 
 /// The sum of each column of `[rows, columns]`.
-pub(super) struct ColumnSums<'a> {
+pub(crate) struct ColumnSums<'a> {
     pub matrix: &'a [f32],
     pub out: &'a mut [f32],
 }

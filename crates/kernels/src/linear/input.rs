@@ -5,7 +5,6 @@ use crate::layer::Linear;
 use crate::matrix::Matrix;
 use crate::pool::{Scratch, for_each, split};
 use crate::product::{Blocks, Left, Packed, Staged, pack_columns};
-use crate::simd::transpose;
 use crate::tile::Indices;
 use pulp::Simd;
 use std::ops::Range;
@@ -87,10 +86,7 @@ impl BackwardInput<'_> {
         for_each(self.threads, packed.chunks_mut(outputs * width).enumerate(), |(index, panel)| {
             let first = index * width;
             let columns = width.min(inputs - first);
-            if columns < width {
-                panel.fill(0.0);
-            }
-            transpose(&self.w[first * row_stride..], row_stride, [columns, outputs], panel, width);
+            pack_columns(&self.w[first * row_stride..], row_stride, [outputs, columns], panel, width);
         });
         let layer = Linear { rows, inputs: outputs, outputs: inputs, row_stride };
         let pass = Forward { layer, x: self.dy, w: self.w, b: None, relu: false, threads: self.threads };
