@@ -35,6 +35,9 @@ struct Entry<R> {
 /// More parts of one axis than this are not told apart.
 const MOST_PARTS: usize = 4096;
 
+/// Parts that must be joined.
+type Pairs = Vec<(Part, Part)>;
+
 /// Two parts do not split evenly into each other.
 struct Uneven;
 
@@ -171,7 +174,7 @@ impl<R: Copy + Ord> Coupling<R> {
     }
 
     /// Joins two parts that stand for others; pairs inside of them that must be joined too go to `open`.
-    fn align(&mut self, a: Part, b: Part, open: &mut Vec<(Part, Part)>) -> Result<(), Uneven> {
+    fn align(&mut self, a: Part, b: Part, open: &mut Pairs) -> Result<(), Uneven> {
         if self.length(a) != self.length(b) || self.length(a) == 0 {
             return Err(Uneven);
         }
@@ -201,49 +204,33 @@ impl<R: Copy + Ord> Coupling<R> {
         }
     }
 
-    fn align_parts(&mut self, a: Part, b: Part, open: &mut Vec<(Part, Part)>) -> Result<(), Uneven> {
-        let (mut left, mut right) = (self.parts(a)?, self.parts(b)?);
-        left.reverse();
-        right.reverse();
-        while let (Some(x), Some(y)) = (left.pop(), right.pop()) {
-            let (m, n) = (self.length(x), self.length(y));
-            let (x, y) = match m.cmp(&n) {
-                std::cmp::Ordering::Equal => (x, y),
-                std::cmp::Ordering::Greater => {
-                    let (x, rest) = self.cut(x, n)?;
-                    left.push(rest);
-                    (x, y)
-                }
-                std::cmp::Ordering::Less => {
-                    let (y, rest) = self.cut(y, m)?;
-                    right.push(rest);
-                    (x, y)
-                }
-            };
-            open.push((x, y));
-        }
-        Ok(())
+    fn align_parts(&mut self, a: Part, b: Part, open: &mut Pairs) -> Result<(), Uneven> {
+        let sides = [self.parts(a)?, self.parts(b)?];
+        self.pair(sides, open, |this, part, at, _| this.cut(part, at))
     }
 
-    fn align_factors(&mut self, a: Part, b: Part, open: &mut Vec<(Part, Part)>) -> Result<(), Uneven> {
-        let (mut left, mut right) = (self.factors(a), self.factors(b));
+    fn align_factors(&mut self, a: Part, b: Part, open: &mut Pairs) -> Result<(), Uneven> {
+        let sides = [self.factors(a), self.factors(b)];
+        self.pair(sides, open, Self::factor)
+    }
+
+    /// Pairs what two parts are made of, cutting the longer of two pieces each time.
+    fn pair(
+        &mut self,
+        [mut left, mut right]: [Vec<Part>; 2],
+        open: &mut Pairs,
+        cut: impl Fn(&mut Self, Part, usize, &mut Pairs) -> Result<(Part, Part), Uneven>,
+    ) -> Result<(), Uneven> {
         left.reverse();
         right.reverse();
-        while let (Some(x), Some(y)) = (left.pop(), right.pop()) {
+        while let (Some(mut x), Some(mut y)) = (left.pop(), right.pop()) {
             let (m, n) = (self.length(x), self.length(y));
-            let (x, y) = match m.cmp(&n) {
-                std::cmp::Ordering::Equal => (x, y),
-                std::cmp::Ordering::Greater => {
-                    let (x, rest) = self.factor(x, n, open)?;
-                    left.push(rest);
-                    (x, y)
-                }
-                std::cmp::Ordering::Less => {
-                    let (y, rest) = self.factor(y, m, open)?;
-                    right.push(rest);
-                    (x, y)
-                }
-            };
+            let (long, rest, at) = if m > n { (&mut x, &mut left, n) } else { (&mut y, &mut right, m) };
+            if m != n {
+                let (first, others) = cut(self, *long, at, open)?;
+                *long = first;
+                rest.push(others);
+            }
             open.push((x, y));
         }
         Ok(())
@@ -343,7 +330,7 @@ impl<R: Copy + Ord> Coupling<R> {
     }
 
     /// A part that is no product as one of `outer` units of as many units each.
-    fn factor(&mut self, part: Part, outer: usize, open: &mut Vec<(Part, Part)>) -> Result<(Part, Part), Uneven> {
+    fn factor(&mut self, part: Part, outer: usize, open: &mut Pairs) -> Result<(Part, Part), Uneven> {
         let root = self.find(part);
         let length = self.length(root);
         if outer == 0 || !length.is_multiple_of(outer) {
@@ -360,7 +347,7 @@ impl<R: Copy + Ord> Coupling<R> {
     }
 
     /// A chain as units of `size`, when its parts are made of them.
-    fn factor_chain(&mut self, root: Part, size: usize, open: &mut Vec<(Part, Part)>) -> Result<(Part, Part), Uneven> {
+    fn factor_chain(&mut self, root: Part, size: usize, open: &mut Pairs) -> Result<(Part, Part), Uneven> {
         let parts = self.parts(root)?;
         if parts.iter().any(|&part| !self.length(part).is_multiple_of(size)) {
             return Err(Uneven);

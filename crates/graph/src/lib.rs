@@ -11,6 +11,7 @@ pub mod fact;
 pub mod gradient;
 pub mod gradients;
 pub mod graph;
+mod grouped;
 pub mod kind;
 pub mod kinds;
 pub mod operator;

@@ -1,4 +1,5 @@
 //! Windows that move over the last axes of a tensor.
+use crate::axes::{Axes, plain_with_bound};
 use crate::error::{Error, Result};
 use crate::fact::{Dim, Fact};
 use serde::{Deserialize, Serialize};
@@ -96,6 +97,14 @@ impl Window {
         }
         Ok(shape)
     }
+}
+
+/// Axes of what moves over the last `sides` of `rank` axes: their lengths differ in input and output, so they have letters of their own.
+pub(crate) fn moved_axes(rank: usize, sides: usize) -> Axes {
+    let lead = rank - sides;
+    let all = plain_with_bound(rank + sides, &(lead..rank + sides).collect::<Vec<_>>());
+    let y = all[..lead].iter().chain(&all[rank..]).cloned().collect();
+    Axes::new(vec![all[..rank].to_vec()], vec![y])
 }
 
 #[cfg(test)]

@@ -1,11 +1,12 @@
 //! Maximum and average over windows that are chosen for an output of given length.
 use super::{ensure, take};
 use crate::array::Array;
-use crate::axes::{Axes, plain_with_bound};
+use crate::axes::Axes;
 use crate::error::Result;
 use crate::fact::{Dim, Fact};
 use crate::operator::{Family, Operator, element_wise};
 use crate::phase::Phase;
+use crate::window::moved_axes;
 use crate::work::Work;
 use serde::{Deserialize, Serialize};
 
@@ -41,11 +42,7 @@ impl Operator for AdaptivePool {
     }
 
     fn axes(&self, inputs: &[&Fact]) -> Axes {
-        let rank = inputs[0].rank();
-        let sides = rank - 2;
-        let all = plain_with_bound(rank + sides, &(2..rank + sides).collect::<Vec<_>>());
-        let y = all[..2].iter().chain(&all[rank.min(all.len())..]).cloned().collect();
-        Axes::new(vec![all[..rank].to_vec()], vec![y])
+        moved_axes(inputs[0].rank(), self.to.len())
     }
 
     fn bound_because(&self) -> &'static str {

@@ -1,10 +1,11 @@
 //! Convolution over one, two or three axes.
 use super::ensure;
 use crate::array::{Array, each_index};
-use crate::axes::{Axes, Axis, Letter};
+use crate::axes::{Axes, Axis};
 use crate::error::{Error, Result};
 use crate::extent::Extent;
 use crate::fact::{Dim, Fact};
+use crate::grouped::{self, I, N, O, SIDES, channels};
 use crate::operator::{Family, Operator, product};
 use crate::phase::Phase;
 use crate::work::Work;
@@ -23,13 +24,6 @@ pub struct Conv {
     /// Groups of channels.
     pub groups: usize,
 }
-
-/// Numbers of the letters: batch, groups, channels in and out of a group, then the sides of input, window and output.
-const N: u16 = 0;
-const G: u16 = 1;
-const I: u16 = 2;
-const O: u16 = 3;
-const SIDES: u16 = 4;
 
 impl Conv {
     /// A convolution over `rank` axes with step 1, no padding, no dilation, and one group.
@@ -78,12 +72,6 @@ impl Conv {
     /// Whether each element of an output axis reads one element of the input axis, that in its own place.
     fn is_pointwise(&self, axis: usize, taps: Dim) -> bool {
         taps == Dim::Fixed(1) && self.stride[axis] == 1 && self.padding[axis] == [0, 0]
-    }
-
-    /// The product of `G` and another letter, or this letter alone in one group.
-    fn grouped(&self, letter: u16) -> Axis {
-        let free = |id| Letter { id, bound: false };
-        if self.groups == 1 { Axis::free(letter) } else { Axis::Product(vec![free(G), free(letter)]) }
     }
 
     /// Calls `f` with the place in the input, and the place in the weights, of every tap on the window at `at` (sample, channel, position).
@@ -152,9 +140,9 @@ impl Operator for Conv {
 
     fn axes(&self, inputs: &[&Fact]) -> Axes {
         let rank = self.rank() as u16;
-        let mut x = vec![Axis::free(N), self.grouped(I)];
-        let mut w = vec![self.grouped(O), Axis::free(I)];
-        let mut y = vec![Axis::free(N), self.grouped(O)];
+        let mut x = vec![Axis::free(N), channels(self.groups, I)];
+        let mut w = vec![channels(self.groups, O), Axis::free(I)];
+        let mut y = vec![Axis::free(N), channels(self.groups, O)];
         for axis in 0..rank {
             let pointwise = self.is_pointwise(usize::from(axis), inputs[1].shape[2 + usize::from(axis)]);
             let side = |of: u16| if pointwise { Axis::free(SIDES + axis) } else { Axis::bound(SIDES + of * rank + axis) };
@@ -162,9 +150,7 @@ impl Operator for Conv {
             w.push(Axis::bound(SIDES + rank + axis));
             y.push(side(2));
         }
-        let bias = inputs.get(2).map(|_| vec![self.grouped(O)]);
-        let axes = Axes::new([x, w].into_iter().chain(bias).collect(), vec![y]);
-        if self.groups == 1 { axes } else { axes.with_length(G, self.groups) }
+        grouped::axes(self.groups, [x, w, y], inputs.len() == 3)
     }
 
     fn bound_because(&self) -> &'static str {

@@ -1,10 +1,11 @@
 //! Transposed convolution over one, two or three axes.
 use super::ensure;
 use crate::array::{Array, each_index};
-use crate::axes::{Axes, Axis, Letter};
+use crate::axes::{Axes, Axis};
 use crate::error::{Error, Result};
 use crate::extent::Extent;
 use crate::fact::{Dim, Fact};
+use crate::grouped::{self, I, N, O, SIDES, channels};
 use crate::operator::{Family, Operator, product};
 use crate::phase::Phase;
 use crate::work::Work;
@@ -26,13 +27,6 @@ pub struct ConvTranspose {
     pub groups: usize,
 }
 
-/// Numbers of the letters: batch, groups, channels in and out of a group, then the sides of input, window and output.
-const N: u16 = 0;
-const G: u16 = 1;
-const I: u16 = 2;
-const O: u16 = 3;
-const SIDES: u16 = 4;
-
 impl ConvTranspose {
     /// A transposed convolution over `rank` axes with step 1, nothing left out or added, no dilation, and one group.
     pub fn new(rank: usize) -> Self {
@@ -51,11 +45,6 @@ impl ConvTranspose {
         let all = windows.checked_add(window)?.checked_add(1)?.checked_add(self.output_padding[axis])?;
         let [before, after] = self.padding[axis];
         all.checked_sub(before)?.checked_sub(after)
-    }
-
-    fn grouped(&self, letter: u16) -> Axis {
-        let free = |id| Letter { id, bound: false };
-        if self.groups == 1 { Axis::free(letter) } else { Axis::Product(vec![free(G), free(letter)]) }
     }
 
     /// Where element `at` of the input lands under tap `k`, when inside of an axis of `length` elements.
@@ -120,12 +109,10 @@ impl Operator for ConvTranspose {
     fn axes(&self, inputs: &[&Fact]) -> Axes {
         let rank = self.rank() as u16;
         let sides = |of: u16| (0..rank).map(move |axis| Axis::bound(SIDES + of * rank + axis));
-        let x = [Axis::free(N), self.grouped(I)].into_iter().chain(sides(0)).collect();
-        let w = [self.grouped(I), Axis::free(O)].into_iter().chain(sides(1)).collect();
-        let y = [Axis::free(N), self.grouped(O)].into_iter().chain(sides(2)).collect();
-        let bias = inputs.get(2).map(|_| vec![self.grouped(O)]);
-        let axes = Axes::new([x, w].into_iter().chain(bias).collect(), vec![y]);
-        if self.groups == 1 { axes } else { axes.with_length(G, self.groups) }
+        let x = [Axis::free(N), channels(self.groups, I)].into_iter().chain(sides(0)).collect();
+        let w = [channels(self.groups, I), Axis::free(O)].into_iter().chain(sides(1)).collect();
+        let y = [Axis::free(N), channels(self.groups, O)].into_iter().chain(sides(2)).collect();
+        grouped::axes(self.groups, [x, w, y], inputs.len() == 3)
     }
 
     fn bound_because(&self) -> &'static str {

@@ -1,12 +1,12 @@
 //! Maximum and average over windows.
 use super::take;
 use crate::array::{Array, each_index};
-use crate::axes::{Axes, plain_with_bound};
+use crate::axes::Axes;
 use crate::error::Result;
 use crate::fact::Fact;
 use crate::operator::{Family, Operator, element_wise};
 use crate::phase::Phase;
-use crate::window::Window;
+use crate::window::{Window, moved_axes};
 use crate::work::Work;
 use serde::{Deserialize, Serialize};
 
@@ -107,13 +107,8 @@ impl Operator for Pool {
         Ok(vec![Fact { dtype: x.dtype, shape: self.window.over(self.name(), x)? }])
     }
 
-    /// The side lengths of input and output differ, so they have letters of their own.
     fn axes(&self, inputs: &[&Fact]) -> Axes {
-        let rank = inputs[0].rank();
-        let sides = rank - 2;
-        let all = plain_with_bound(rank + sides, &(2..rank + sides).collect::<Vec<_>>());
-        let y = all[..2].iter().chain(&all[rank.min(all.len())..]).cloned().collect();
-        Axes::new(vec![all[..rank].to_vec()], vec![y])
+        moved_axes(inputs[0].rank(), self.window.rank())
     }
 
     fn bound_because(&self) -> &'static str {

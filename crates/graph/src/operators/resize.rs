@@ -1,11 +1,12 @@
 //! Interpolation between elements.
 use super::{ensure, take};
 use crate::array::Array;
-use crate::axes::{Axes, plain_with_bound};
+use crate::axes::Axes;
 use crate::error::Result;
 use crate::fact::{Dim, Fact};
 use crate::operator::{Family, Operator, element_wise};
 use crate::phase::Phase;
+use crate::window::moved_axes;
 use crate::work::Work;
 use serde::{Deserialize, Serialize};
 
@@ -133,10 +134,7 @@ impl Operator for Resize {
     }
 
     fn axes(&self, inputs: &[&Fact]) -> Axes {
-        let (rank, sides) = (inputs[0].rank(), self.to.len());
-        let all = plain_with_bound(rank + sides, &(rank - sides..rank + sides).collect::<Vec<_>>());
-        let y = all[..rank - sides].iter().chain(&all[rank.min(all.len())..]).cloned().collect();
-        Axes::new(vec![all[..rank].to_vec()], vec![y])
+        moved_axes(inputs[0].rank(), self.to.len())
     }
 
     fn bound_because(&self) -> &'static str {
