@@ -1,7 +1,7 @@
 //! From rows to tables and events: what is common to formats that are lists of records.
 use crate::error::Error;
 use crate::events::Events;
-use crate::format::{Content, Limits, Note, Noted, ReadOptions, Times};
+use crate::format::{Content, Limits, Note, Noted, ReadOptions, Source, Times, TraceFormat};
 use crate::measurements::{Cells, Column, Measurements};
 use crate::samples::Where;
 use crate::text::{Row, Sheet};
@@ -116,18 +116,46 @@ fn number(row: &Row<'_>, column: usize, kind: Kind) -> Result<Option<f64>, Error
     }
 }
 
-/// Reads a sheet whose header is `fields`, in this order, into a table.
-///
-/// # Errors
-/// At the first place that is not so.
-pub fn table(mut sheet: Sheet<'_>, fields: Vec<Field>, limits: Limits) -> Result<Noted<Content>, Error> {
-    let names: Vec<&str> = fields.iter().map(|field| field.name.as_str()).collect();
-    sheet.expect_header(&names)?;
-    let mut records = Records::new(fields, limits);
-    while let Some(row) = sheet.next_row()? {
-        records.push(&row, 0)?;
+/// A format that is a table and no more: CSV whose header is the names of its columns, in this order.
+#[derive(Clone, Copy, Debug)]
+pub struct TableFormat {
+    /// Short name, as in scenarios.
+    pub name: &'static str,
+    /// What it is, in a line.
+    pub about: &'static str,
+    /// The columns.
+    pub columns: &'static [(&'static str, Unit, Kind)],
+}
+
+impl TableFormat {
+    fn header(&self) -> Vec<&'static str> {
+        self.columns.iter().map(|(name, ..)| *name).collect()
     }
-    records.into_content(sheet)
+}
+
+impl TraceFormat for TableFormat {
+    fn name(&self) -> &'static str {
+        self.name
+    }
+
+    fn about(&self) -> &'static str {
+        self.about
+    }
+
+    fn knows(&self, source: &Source<'_>) -> bool {
+        source.has_header(&self.header())
+    }
+
+    fn read(&self, source: &Source<'_>, options: &ReadOptions) -> Result<Noted<Content>, Error> {
+        let mut sheet = source.sheet(options.limits)?;
+        sheet.expect_header(&self.header())?;
+        let fields = self.columns.iter().map(|&(name, unit, kind)| Field::new(name, unit, kind)).collect();
+        let mut records = Records::new(fields, options.limits);
+        while let Some(row) = sheet.next_row()? {
+            records.push(&row, 0)?;
+        }
+        records.into_content(sheet)
+    }
 }
 
 /// Times of events, each with the line or row that it stands in.
