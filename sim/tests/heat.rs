@@ -65,8 +65,10 @@ proptest! {
     fn a_quota_gives_its_share_to_many_as_to_one(share in 0.05..1.0f64, jobs in 1..6u64, periods in 5..40u64) {
         let period = Nanos(1_000_000);
         let mut quota = Quota::new(Shared::new(Capacity::WHOLE), Capacity::WHOLE, period);
-        quota.set_capacity(Nanos::ZERO, Capacity::of(share));
-        let pool = (share * 1e6).round() as u64;
+        let share = Capacity::of(share);
+        quota.set_capacity(Nanos::ZERO, share);
+        let whole = Capacity::WHOLE.grains();
+        let pool = (share.grains() * period.0 + whole / 2) / whole;
         for _ in 0..jobs {
             quota.begin(Nanos::ZERO, Work::of(periods * pool));
         }
