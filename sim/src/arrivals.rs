@@ -1,24 +1,128 @@
 //! When requests arrive.
-use crate::random::stream;
-use crate::tables::{Arrivals, Load};
-use rand::RngExt;
+use crate::error::Error;
+use crate::format::ReadOptions;
+use crate::formats;
+use crate::load_table::{Arrivals, Load};
+use crate::random::{Stream, exponential, stream};
+use crate::workload::Workload;
+use crate::workloads::{Modulated, Phase};
+use std::fmt::Display;
+use std::path::Path;
+use supple_strategy::Nanos;
 
-/// Arrival times in seconds at `rate` a second where the factor of `load.steps` is one; without end, unless nothing ever arrives again.
+/// What the arrivals of a load depend on besides its table.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Source<'a, O> {
+    /// Mean service time of the dense rung, in seconds.
+    pub service: f64,
+    pub seed: u64,
+    /// Whose load it is: names its random stream.
+    pub owner: O,
+    /// Where the file is looked up.
+    pub folder: &'a Path,
+}
+
+type Times = Box<dyn Iterator<Item = f64>>;
+
+/// Most requests of a load, and most steps and phases that it may go through; one with more is refused.
+pub(crate) const MOST: f64 = 1e7;
+
+/// The times before `duration` at which requests arrive, ascending.
 ///
-/// A rate that moves is had by bending time: arrivals at rate one, each moved to where the integral of the rate reaches it (the time-rescaling
-/// theorem), so that a Poisson process stays one.
-pub(crate) fn arrivals(load: &Load, rate: f64, seed: u64) -> Box<dyn Iterator<Item = f64>> {
-    if rate == 0.0 {
-        return Box::new(std::iter::empty());
+/// A rate that moves is had by bending time: arrivals at an even rate, each moved to where the integral of the factors of `load.steps` reaches it (the
+/// time-rescaling theorem), so that a Poisson process stays one.
+///
+/// # Errors
+/// When there would be too many, or the file of replayed ones cannot be read or has none.
+pub(crate) fn arrivals<O: Display>(load: &Load, duration: Nanos, source: Source<'_, O>) -> Result<Vec<Nanos>, Error> {
+    few_changes(load, duration)?;
+    let even = match load.rate_hz(source.service) {
+        _ if load.arrivals == Arrivals::Replayed => Box::new(replayed(load, &source)?.into_iter()),
+        Some(rate) if rate > 0.0 => {
+            few_enough(load, rate, duration)?;
+            made(load, rate, stream(source.seed, source.owner, "arrivals"))?
+        }
+        Some(rate) if rate.is_nan() => return few_enough(load, rate, duration).map(|()| Vec::new()),
+        _ => return Ok(Vec::new()),
+    };
+    let times = bent(load, even).map(Nanos::from_seconds);
+    Ok(times.take_while(|arrival| *arrival < duration).collect())
+}
+
+fn few_enough(load: &Load, rate: f64, duration: Nanos) -> Result<(), Error> {
+    if rate * load.highest() * duration.seconds() <= MOST {
+        return Ok(());
     }
-    let mut random = stream(seed, "load", "arrivals");
-    let even: Box<dyn Iterator<Item = f64>> = match load.arrivals {
+    let field = format!("{rate} requests a second for {} s", duration.seconds());
+    Err(Error::field(field, format!("at most {MOST} requests")))
+}
+
+/// Refuses a load whose rate changes so often that to follow it would take for ever.
+fn few_changes(load: &Load, duration: Nanos) -> Result<(), Error> {
+    let passes = load.length_s.map_or(1.0, |length| duration.seconds() / length);
+    let shortest = load.phases.iter().map(|(_, mean_s)| *mean_s).fold(f64::INFINITY, f64::min);
+    let changes = [passes * load.steps.len() as f64, load.highest() * duration.seconds() / shortest];
+    match ["load.steps", "load.phases"].into_iter().zip(changes).find(|(_, changes)| *changes > MOST) {
+        Some((field, changes)) => {
+            let found = format!("{field}: {changes:.0} in {} s", duration.seconds());
+            Err(Error::field(found, format!("at most {MOST}")))
+        }
+        None => Ok(()),
+    }
+}
+
+/// Arrivals at `rate`, without end.
+fn made(load: &Load, rate: f64, mut random: Stream) -> Result<Times, Error> {
+    Ok(match load.arrivals {
         Arrivals::Periodic => Box::new((0u64..).map(move |i| i as f64 / rate)),
-        Arrivals::Poisson => Box::new((0u64..).scan(0.0, move |now, _| {
-            *now -= (1.0 - random.random::<f64>()).ln() / rate;
+        Arrivals::Modulated => {
+            let phase = |&(factor, mean_s): &(f64, f64)| Phase { rate_hz: factor * rate, mean_s };
+            let mut process = Modulated::new(load.phases.iter().map(phase).collect(), Nanos::MAX, random)?;
+            Box::new(std::iter::from_fn(move || process.next()).map(|arrival| arrival.at.seconds()))
+        }
+        Arrivals::Poisson | Arrivals::Replayed => Box::new((0u64..).scan(0.0, move |now, _| {
+            *now += exponential(&mut random) / rate;
             Some(*now)
         })),
+    })
+}
+
+/// Recorded arrivals, in seconds from the beginning of their window, at the rate that is wanted.
+fn replayed<O>(load: &Load, source: &Source<'_, O>) -> Result<Vec<f64>, Error> {
+    let path = source.folder.join(load.file.as_deref().unwrap_or(Path::new("")));
+    let times = recorded(load, &path).map_err(|error| error.within(path.display()))?;
+    let length =
+        load.until_s.map_or_else(|| times.last().copied().unwrap_or(0.0), |until| until - load.from_s.unwrap_or(0.0));
+    let faster = match load.rate_hz(source.service) {
+        Some(_) if length <= 0.0 => {
+            let error = Error::field("load.file: all arrivals at one time", "several times, to be brought to a rate");
+            return Err(error.within(path.display()));
+        }
+        Some(rate) => rate * length / times.len() as f64,
+        None => load.faster.unwrap_or(1.0),
     };
+    Ok(times.into_iter().map(|time| time / faster).collect())
+}
+
+/// The times of a file's events between `from_s` and `until_s`, in seconds from `from_s` on.
+fn recorded(load: &Load, path: &Path) -> Result<Vec<f64>, Error> {
+    let options = ReadOptions { format: load.format.clone(), ..ReadOptions::default() };
+    let events = formats::read(path, &options)?.value.into_events()?;
+    let (from, until) = (load.from_s.unwrap_or(0.0), load.until_s.unwrap_or(f64::INFINITY));
+    let first = events.times().first().copied().unwrap_or_default();
+    let after = events.times().iter().map(|time| time.since(first).seconds());
+    let times: Vec<f64> = after.filter(|time| (from..until).contains(time)).map(|time| time - from).collect();
+    match times.len() {
+        0 => Err(Error::field(
+            format!("load.file: none of {} events", events.len()),
+            "one from load.from_s to load.until_s",
+        )),
+        some if some as f64 > MOST => Err(Error::field(format!("load.file: {some} events"), format!("at most {MOST}"))),
+        _ => Ok(times),
+    }
+}
+
+fn bent(load: &Load, even: Times) -> Times {
     match Bent::new(load) {
         Some(mut bent) => Box::new(even.map_while(move |when| bent.place(when))),
         None => even,
@@ -73,26 +177,50 @@ mod tests {
     use proptest::prelude::*;
 
     fn load(steps: &[(f64, f64)], length_s: Option<f64>) -> Load {
-        Load { arrivals: Arrivals::Periodic, steps: steps.to_vec(), length_s, ..Load::default() }
+        let (utilisation, rate_hz, steps) = (None, Some(2.0), steps.to_vec());
+        Load { arrivals: Arrivals::Periodic, utilisation, rate_hz, steps, length_s, ..Load::default() }
+    }
+
+    fn times(load: &Load, seed: u64) -> Vec<f64> {
+        let source = Source { service: 1.0, seed, owner: "load", folder: Path::new("") };
+        let times = arrivals(load, Nanos::from_seconds(20.0), source).expect("arrivals");
+        times.into_iter().map(Nanos::seconds).collect()
     }
 
     #[test]
     fn factors_bend_time_and_zero_lets_nothing_arrive() {
-        let some = |load: &Load, n| arrivals(load, 2.0, 1).take(n).collect::<Vec<_>>();
+        let some = |load: &Load, n: usize| times(load, 1).into_iter().take(n).collect::<Vec<_>>();
         assert_eq!(some(&load(&[(0.0, 1.0), (1.0, 0.0), (3.0, 2.0)], None), 6), [0.0, 0.5, 3.0, 3.25, 3.5, 3.75]);
         assert_eq!(some(&load(&[(0.0, 1.0), (1.0, 0.0)], Some(2.0)), 5), [0.0, 0.5, 2.0, 2.5, 4.0]);
         assert_eq!(some(&load(&[(0.0, 1.0), (1.0, 0.0)], None), 5), [0.0, 0.5]);
         assert_eq!(some(&load(&[(0.0, 0.0)], Some(2.0)), 5), [0.0; 0]);
     }
 
+    #[test]
+    fn a_load_that_changes_without_end_is_refused() {
+        let source = Source { service: 1.0, seed: 1, owner: "load", folder: Path::new("") };
+        let endless = |load: Load| arrivals(&load, Nanos::from_seconds(1e6), source).expect_err("refused").to_string();
+        let restless = load(&[(0.0, 1.0), (1e-6, 0.0)], Some(2e-6));
+        assert_eq!(endless(restless), "load.steps: 1000000000000 in 1000000 s: expected at most 10000000");
+        let phases = Load { arrivals: Arrivals::Modulated, phases: vec![(1.0, 1e-3)], ..load(&[], None) };
+        assert_eq!(endless(phases), "load.phases: 1000000000 in 1000000 s: expected at most 10000000");
+    }
+
     proptest! {
         #[test]
         fn a_constant_factor_is_another_rate(seed: u64, factor in 0.1..9.0f64) {
-            let bent = load(&[(0.0, factor)], None);
             let poisson = |load: Load| Load { arrivals: Arrivals::Poisson, ..load };
-            let ours: Vec<f64> = arrivals(&poisson(bent), 3.0, seed).take(50).collect();
-            let even: Vec<f64> = arrivals(&poisson(load(&[], None)), 3.0 * factor, seed).take(50).collect();
-            prop_assert!(ours.iter().zip(&even).all(|(a, b)| (a - b).abs() < 1e-9 * (1.0 + b)));
+            let ours = times(&poisson(load(&[(0.0, factor)], None)), seed);
+            let even = times(&Load { rate_hz: Some(2.0 * factor), ..poisson(load(&[], None)) }, seed);
+            prop_assert_eq!(ours.len(), even.len());
+            prop_assert!(ours.iter().zip(&even).all(|(a, b)| (a - b).abs() < 1e-8 * (1.0 + b)));
+        }
+
+        #[test]
+        fn one_phase_is_a_poisson_process_of_its_rate(seed: u64, factor in 0.5..9.0f64) {
+            let phases = Load { arrivals: Arrivals::Modulated, phases: vec![(factor, 1e9)], ..load(&[], None) };
+            let expected = 20.0 * 2.0 * factor;
+            prop_assert!((times(&phases, seed).len() as f64 - expected).abs() <= 1.0 + 6.0 * expected.sqrt());
         }
     }
 }

@@ -29,7 +29,7 @@
 //!     "#,
 //!     "dip.toml",
 //! )?;
-//! let trace = scenario.trace(None)?;
+//! let trace = scenario.trace()?;
 //!
 //! let mut urgent = |seen: &Observation, _: &Ladder| Decision { rung: if seen.queued > 0 { 2 } else { 1 } };
 //! let runs = vec![
@@ -61,6 +61,7 @@ pub mod generator;
 pub mod generators;
 pub mod heap;
 pub mod library;
+pub mod load_table;
 pub mod machine;
 pub mod measurements;
 pub mod mechanism;

@@ -18,7 +18,7 @@ macro_rules! shipped {
 
 /// All of them.
 pub const ALL: &[Shipped] = shipped![
-    "burst" "changing-demand" "co-tenant" "demo" "diurnal" "flicker" "night" "noisy-bandwidth" "overload" "spot" "spot-training" "training"
+    "burst" "changing-demand" "co-tenant" "demo" "diurnal" "flicker" "night" "noisy-bandwidth" "overload" "replayed" "spot" "spot-training" "training"
 ];
 
 /// The one of this name.

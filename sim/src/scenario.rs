@@ -1,10 +1,11 @@
 //! Trace, load, demand, policy and seed of a run, in TOML.
-use crate::arrivals::arrivals;
+use crate::arrivals::{MOST, Source, arrivals};
 use crate::error::Error;
 use crate::format::Noted;
+use crate::load_table::Load;
 use crate::mechanism::Mechanism;
 use crate::place::line_column;
-use crate::tables::{Bandwidth, Change, Device, Load, Request as RequestTable, Training, Wants};
+use crate::tables::{Bandwidth, Change, Device, Request as RequestTable, Training, Wants};
 use crate::trace::Trace;
 use crate::trace_table::TraceTable;
 use crate::unit::Unit;
@@ -50,6 +51,8 @@ pub struct Scenario {
     pub training: Option<Training>,
     #[serde(skip)]
     origin: PathBuf,
+    #[serde(skip)]
+    files: Option<PathBuf>,
 }
 
 impl Scenario {
@@ -59,9 +62,9 @@ impl Scenario {
     }
 
     /// Most requests of a run; a scenario with more is refused.
-    pub const MOST_REQUESTS: f64 = 1e7;
+    pub const MOST_REQUESTS: f64 = MOST;
 
-    /// Reads a scenario from a file.
+    /// Reads a scenario from a file; the files that it names are looked up beside it.
     ///
     /// # Errors
     /// When the file cannot be read, is not TOML, or has a field that is not as it must be.
@@ -105,21 +108,43 @@ impl Scenario {
         Nanos::from_seconds(self.duration_s)
     }
 
-    /// The share over time. A trace file is looked up in `traces_dir`, else beside the scenario.
+    /// The same scenario with the files that it names looked up in this folder instead of beside it.
+    #[must_use]
+    pub fn with_files_in(self, folder: Option<&Path>) -> Self {
+        Self { files: folder.map(Path::to_path_buf), ..self }
+    }
+
+    /// The folder that files are looked up in.
+    fn folder(&self) -> &Path {
+        let beside = self.origin.parent().unwrap_or(Path::new(""));
+        self.files.as_deref().unwrap_or(beside)
+    }
+
+    /// Whether the scenario names files.
+    pub fn needs_files(&self) -> bool {
+        self.trace.needs_files() || self.load.file.is_some()
+    }
+
+    /// What is run, without where it was read: two scenarios with equal contents and equal files are the same.
+    #[must_use]
+    pub fn contents(self) -> Self {
+        Self { origin: PathBuf::new(), files: None, ..self }
+    }
+
+    /// The share over time.
     ///
     /// # Errors
-    /// When the trace file cannot be read, or the points make no trace.
-    pub fn trace(&self, traces_dir: Option<&Path>) -> Result<Trace, Error> {
-        self.noted_trace(traces_dir).map(|noted| noted.value)
+    /// When a trace file cannot be read, or the points make no trace.
+    pub fn trace(&self) -> Result<Trace, Error> {
+        self.noted_trace().map(|noted| noted.value)
     }
 
     /// The same, with what was noticed in the files that it is from.
     ///
     /// # Errors
     /// As [`trace`](Self::trace); also when it is no share.
-    pub fn noted_trace(&self, traces_dir: Option<&Path>) -> Result<Noted<Trace>, Error> {
-        let beside = self.origin.parent().unwrap_or(Path::new(""));
-        let noted = self.trace.trace(traces_dir.unwrap_or(beside), self.duration(), self.seed);
+    pub fn noted_trace(&self) -> Result<Noted<Trace>, Error> {
+        let noted = self.trace.trace(self.folder(), self.duration(), self.seed);
         let share = noted.and_then(|noted| match noted.value.unit() {
             Unit::Share => Ok(noted),
             unit => Err(Error::field(format!("trace.map = \"raw\", in {unit}"), "a share of the processor")),
@@ -180,15 +205,12 @@ impl Scenario {
     /// the dense rung, at full share, over the mean time between arrivals.
     ///
     /// # Errors
-    /// When there would be more than [`MOST_REQUESTS`](Self::MOST_REQUESTS).
+    /// When there would be more than [`MOST_REQUESTS`](Self::MOST_REQUESTS), or the file of replayed arrivals cannot be read or has none.
     pub fn requests(&self, ladder: &Ladder) -> Result<Vec<Request>, Error> {
-        let rate = self.load.rate_hz(mean(dense(ladder)));
-        if rate.is_nan() || rate * self.load.highest() * self.duration_s > Self::MOST_REQUESTS {
-            let field = format!("{rate} requests a second for {} s", self.duration_s);
-            let error = Error::field(field, format!("at most {} requests", Self::MOST_REQUESTS));
-            return Err(error.within(self.origin.display()));
-        }
-        let all = arrivals(&self.load, rate, self.seed).map(Nanos::from_seconds);
+        let service = mean(dense(ladder));
+        let source = Source { service, seed: self.seed, owner: "load", folder: self.folder() };
+        let all = arrivals(&self.load, self.duration(), source);
+        let all = all.map_err(|error| error.within(self.origin.display()))?;
         let deadline = self.request.deadline(dense(ladder).median());
         let mut deadlines = self.changes(ladder).into_iter().peekable();
         let mut deadline_now = deadline;
@@ -198,16 +220,16 @@ impl Scenario {
             }
             Request { arrival, due: arrival + deadline_now }
         };
-        Ok(all.take_while(|&arrival| arrival < self.duration()).map(request).collect())
+        Ok(all.into_iter().map(request).collect())
     }
 }
 
-fn dense(ladder: &Ladder) -> &Spread {
+pub(crate) fn dense(ladder: &Ladder) -> &Spread {
     &ladder.rungs()[0].service
 }
 
 /// Mean of what [`Spread::quantile`] gives for a uniform argument, in seconds.
-fn mean(spread: &Spread) -> f64 {
+pub(crate) fn mean(spread: &Spread) -> f64 {
     let points = spread.points();
     if let [only] = points {
         return *only;

@@ -22,7 +22,7 @@ use crate::simulate::{simulate, simulate_training};
 use crate::trace::Trace;
 use rayon::prelude::*;
 use std::ops::Range;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use supple_strategy::{Ladder, Policy, policies};
 
@@ -32,7 +32,7 @@ pub const CHUNK: usize = 8;
 /// What is to be run.
 #[derive(Clone, Debug)]
 pub struct Sweep {
-    /// Scenarios; their own seeds are not used.
+    /// Scenarios, which know where their files are; their own seeds are not used.
     pub scenarios: Vec<Scenario>,
     /// Names of policies; the first is what the others are compared with.
     pub policies: Vec<String>,
@@ -40,8 +40,6 @@ pub struct Sweep {
     pub seeds: Range<u64>,
     /// What the machine can do.
     pub ladder: Ladder,
-    /// The folder that trace files are looked up in; unless said, beside each scenario.
-    pub traces: Option<PathBuf>,
     /// Whether hindsight is asked, which costs some hundred times a run.
     pub regret: bool,
     /// Whether every request is written down too.
@@ -57,8 +55,10 @@ impl Sweep {
         self.check()?;
         let mut content = format!("{:?}", self.ladder);
         for scenario in &self.scenarios {
-            let trace = scenario.trace(self.traces.as_deref())?;
-            content += &format!("{scenario:?} {trace:?}");
+            content += &format!("{:?} {:?}", scenario.clone().contents(), scenario.trace()?);
+            if scenario.load.file.is_some() {
+                content += &format!("{:?}", scenario.requests(&self.ladder)?);
+            }
         }
         Ok(Manifest {
             version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -123,7 +123,7 @@ impl Sweep {
         for case in cases {
             let mut scenario = self.scenarios[case / seeds].clone();
             scenario.seed = self.seeds.start + (case % seeds) as u64;
-            let trace = scenario.trace(self.traces.as_deref())?;
+            let trace = scenario.trace()?;
             self.case(&scenario, &trace, &mut rows, &mut events)?;
         }
         Ok((rows, events))

@@ -1,63 +1,10 @@
-//! The tables of a scenario, but for `[trace]`.
+//! The tables of a scenario, but for `[trace]` and `[load]`.
 use crate::error::Error;
 use crate::mechanism::Mechanism;
 use crate::trace::{End, Trace};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use supple_strategy::Nanos;
-
-/// How requests arrive.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Arrivals {
-    /// Independently of each other: exponential times between arrivals.
-    #[default]
-    Poisson,
-    /// At equal distances, the first at time zero.
-    Periodic,
-}
-
-/// Table `[load]`: when requests arrive, given as one of `utilisation` and `rate_hz`.
-#[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Load {
-    /// How requests arrive.
-    #[serde(default)]
-    pub arrivals: Arrivals,
-    /// Part of the machine's time, at full share, that the dense rung would need to serve all.
-    pub utilisation: Option<f64>,
-    /// Requests a second.
-    pub rate_hz: Option<f64>,
-    /// How the load moves: pairs of a time in seconds and the factor on the rate from then on.
-    #[serde(default)]
-    pub steps: Vec<(f64, f64)>,
-    /// When the steps begin again, in seconds; unless said, the last holds.
-    pub length_s: Option<f64>,
-}
-
-impl Default for Load {
-    fn default() -> Self {
-        Self { arrivals: Arrivals::Poisson, utilisation: Some(0.5), rate_hz: None, steps: Vec::new(), length_s: None }
-    }
-}
-
-impl Load {
-    pub(crate) fn check(&self) -> Result<(), Error> {
-        let given = [("utilisation", self.utilisation), ("rate_hz", self.rate_hz)];
-        one_of("load", given, |number| number >= 0.0, "a finite number, not below 0")?;
-        steps("load", &self.steps, self.length_s, |factor| factor >= 0.0, "a finite number, not below 0")
-    }
-
-    /// The highest factor on the rate.
-    pub(crate) fn highest(&self) -> f64 {
-        self.steps.iter().map(|(_, factor)| *factor).reduce(f64::max).unwrap_or(1.0)
-    }
-
-    /// Requests a second where the factor of `steps` is one, when one takes `service` seconds on average on the dense rung.
-    pub fn rate_hz(&self, service: f64) -> f64 {
-        self.rate_hz.unwrap_or_else(|| self.utilisation.unwrap_or(0.0) / service)
-    }
-}
 
 /// Table `[request]`: what a request is; its deadline is given as one of `deadline_services` and `deadline_ms`.
 #[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
@@ -189,7 +136,7 @@ impl Bandwidth {
 }
 
 /// Refuses steps whose times do not ascend from zero or whose values are not `good`, and a length that is not after the last.
-fn steps(
+pub(crate) fn steps(
     table: &str,
     steps: &[(f64, f64)],
     length_s: Option<f64>,
@@ -318,7 +265,7 @@ fn fraction(field: &str, number: Option<f64>) -> Result<(), Error> {
 }
 
 /// Refuses all but exactly one of two fields, with a finite number that is `good`.
-fn one_of(
+pub(crate) fn one_of(
     table: &str,
     given: [(&str, Option<f64>); 2],
     good: impl Fn(f64) -> bool,

@@ -155,6 +155,11 @@ impl TraceTable {
         if steps.is_empty() { Err(Error::field("trace.steps", "at least one [seconds, share]")) } else { Ok(()) }
     }
 
+    /// Whether a file is read for it.
+    pub(crate) fn needs_files(&self) -> bool {
+        self.file.is_some() || self.then.iter().filter_map(other).any(Self::needs_files)
+    }
+
     /// The trace, and what was noticed on the way to it. Files are looked up in `folder`; what has no length of its own ends at `duration`; what is random
     /// follows from `seed`.
     ///

@@ -63,7 +63,7 @@ proptest! {
     #[test]
     fn one_model_on_one_machine_is_the_simulated_device(seed in 0..1000u64, utilisation in 0.1..1.2, quota in any::<bool>()) {
         let scenario = scenario(seed, 3.0, &format!("{MOVING}[load]\nutilisation = {utilisation:?}\n"));
-        let (trace, ladder) = (scenario.trace(None).expect("a trace"), ladder());
+        let (trace, ladder) = (scenario.trace().expect("a trace"), ladder());
         let requests = scenario.requests(&ladder).expect("requests");
         let period = ms(20);
         let mechanism = if quota { Mechanism::Quota { period, tick: Nanos::ZERO } } else { Mechanism::Fluid };

@@ -143,7 +143,7 @@ fn a_markov_chain_spends_its_time_as_told() {
 
 fn scenario(table: &str) -> Result<Trace, Error> {
     let text = format!("name = \"x\"\nseed = 5\nduration_s = 20.0\n[trace]\n{table}\n");
-    Scenario::parse(&text, Path::new("s.toml"))?.trace(None)
+    Scenario::parse(&text, Path::new("s.toml"))?.trace()
 }
 
 #[test]
@@ -216,7 +216,9 @@ fn the_shipped_recording_is_a_share() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("traces");
     let table = "file = \"host.csv\"\nseries = \"steal_pct\"\nmap = \"free\"\nend = \"bootstrap\"\nblock_s = 10.0";
     let text = format!("name = \"x\"\nduration_s = 300.0\n[trace]\n{table}\n");
-    let trace = Scenario::parse(&text, "s.toml").and_then(|scenario| scenario.trace(Some(&folder))).expect("a trace");
+    let trace = Scenario::parse(&text, "s.toml")
+        .and_then(|scenario| scenario.with_files_in(Some(&folder)).trace())
+        .expect("a trace");
     assert_eq!((trace.points().len(), trace.length().seconds()), (120, 120.0));
     let mean = trace.mean(Nanos::ZERO, Nanos(1000 * SECOND));
     assert!((0.9..1.0).contains(&mean), "{mean}");

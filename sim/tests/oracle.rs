@@ -46,7 +46,7 @@ fn world() -> impl Strategy<Value = (Scenario, Trace)> {
                 steps.join(", ")
             );
             let scenario = scenario(seed >> 1, 0.6, &tables);
-            let trace = scenario.trace(None).expect("a trace");
+            let trace = scenario.trace().expect("a trace");
             (scenario, trace)
         },
     )

@@ -274,3 +274,13 @@ fn the_recording_of_our_own() {
     }
     assert!(steal.with_end(End::Loop).is_ok());
 }
+
+#[test]
+fn the_shipped_replay_offers_what_was_recorded() {
+    let Some(folder) = folder("azure-llm-inference-2023") else { return };
+    let shipped = supple_sim::library::by_name("replayed").expect("a scenario");
+    let scenario = supple_sim::Scenario::parse(shipped.text, shipped.name).expect("a scenario");
+    let ladder = supple_sim::library::ladder().expect("a ladder");
+    let requests = scenario.with_files_in(folder.parent()).lasting(1e4).and_then(|whole| whole.requests(&ladder));
+    assert_eq!(requests.expect("requests").len(), 8819);
+}

@@ -101,7 +101,7 @@ fn files_are_written_whole_or_not_at_all() {
 fn a_report_is_two_files() {
     let folder = tempfile::tempdir().expect("a folder");
     let scenario = scenario(4, 1.0, "");
-    let trace = scenario.trace(None).expect("a trace");
+    let trace = scenario.trace().expect("a trace");
     let run = simulate(&scenario, &ladder(), &trace, &mut Hold::default(), "hold").expect("a run");
     Report::new(&scenario, vec![run]).write(&folder.path().join("new"), &trace).expect("written");
     let mut names: Vec<_> =

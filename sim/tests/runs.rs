@@ -17,7 +17,7 @@ fn restless() -> impl Policy {
 
 fn run(tables: &str, seed: u64, policy: &mut dyn Policy) -> Run {
     let scenario = scenario(seed, 3.0, tables);
-    let trace = scenario.trace(None).expect("a trace");
+    let trace = scenario.trace().expect("a trace");
     simulate(&scenario, &ladder(), &trace, policy, "policy").expect("a run")
 }
 
@@ -30,7 +30,7 @@ proptest! {
     fn the_same_scenario_and_seed_give_the_same_bytes(seed in 0..1000u64) {
         let bytes = || {
             let scenario = scenario(seed, 3.0, MOVING);
-            let trace = scenario.trace(None).expect("a trace");
+            let trace = scenario.trace().expect("a trace");
             let run = |policy: &mut dyn Policy| simulate(&scenario, &ladder(), &trace, policy, "p").expect("a run");
             let report = Report::new(&scenario, vec![run(&mut Hold::default()), run(&mut restless())]);
             (report.json().expect("json"), report.html(&trace).expect("html"), report.table())
@@ -51,7 +51,7 @@ proptest! {
     #[test]
     fn work_served_equals_work_offered(seed in 0..1000u64) {
         let (scenario, ladder) = (scenario(seed, 3.0, MOVING), ladder());
-        let trace = scenario.trace(None).expect("a trace");
+        let trace = scenario.trace().expect("a trace");
         let mut device = SimulatedDevice::new(&ladder, &trace, scenario.mechanism(), seed);
         let requests = scenario.requests(&ladder).expect("requests");
         let records = serve(&mut device, &requests, &ladder, &mut restless()).expect("records");
@@ -64,7 +64,7 @@ proptest! {
     fn a_full_share_gives_the_closed_form_of_a_queue(seed in 0..1000u64, utilisation in 0.1..1.5) {
         let tables = format!("[load]\nutilisation = {utilisation:?}\n[request]\ndeadline_ms = 1e9\n");
         let (scenario, ladder) = (scenario(seed, 3.0, &tables), ladder());
-        let trace = scenario.trace(None).expect("a trace");
+        let trace = scenario.trace().expect("a trace");
         let run = simulate(&scenario, &ladder, &trace, &mut Hold::default(), "hold").expect("a run");
         let device = SimulatedDevice::new(&ladder, &trace, scenario.mechanism(), seed);
         let mut end = Nanos::ZERO;
@@ -157,7 +157,7 @@ fn a_device_without_a_share_stops_instead_of_hanging() {
 fn a_trace_that_stops_ends_the_run() {
     let tables = "[trace]\nsteps = [[0.0, 1.0]]\nlength_s = 1.0\nend = \"stop\"\n[load]\narrivals = \"periodic\"\nrate_hz = 10.0\n";
     let (scenario, ladder) = (scenario(1, 2.0, tables), fixed(0.02));
-    let trace = scenario.trace(None).expect("a trace");
+    let trace = scenario.trace().expect("a trace");
     let run = simulate(&scenario, &ladder, &trace, &mut Hold::default(), "hold").expect("a run");
     assert_eq!((run.requests, run.missed), (10, 0));
 }

@@ -29,7 +29,7 @@ fn stem(path: &Path) -> String {
 }
 
 fn refusal(text: &str) -> String {
-    let found = Scenario::parse(text, "bad.toml").and_then(|s| s.trace(None).and(s.requests(&ladder())).map(drop));
+    let found = Scenario::parse(text, "bad.toml").and_then(|s| s.trace().and(s.requests(&ladder())).map(drop));
     found.expect_err(text).to_string()
 }
 
@@ -132,8 +132,8 @@ fn beside(trace: &str, table: &str) -> Result<Vec<(Nanos, f64)>, Error> {
     fs::write(folder.path().join("t.csv"), trace).expect("a file");
     let text = format!("name = \"x\"\nduration_s = 2.0\n[trace]\nfile = \"t.csv\"\n{table}\n");
     let scenario = Scenario::parse(&text, folder.path().join("s.toml"))?;
-    let inside = scenario.trace(Some(folder.path()))?;
-    assert_eq!(inside, scenario.trace(None)?);
+    let inside = scenario.clone().with_files_in(Some(folder.path())).trace()?;
+    assert_eq!(inside, scenario.trace()?);
     Ok(inside.points().to_vec())
 }
 
@@ -162,7 +162,7 @@ fn bad_trace_files_are_named() {
         "{error}"
     );
     let missing = Scenario::parse("name = \"x\"\nduration_s = 1.0\n[trace]\nfile = \"none.csv\"\n", "s.toml");
-    let error = missing.expect("a scenario").trace(None).expect_err("no file").to_string();
+    let error = missing.expect("a scenario").trace().expect_err("no file").to_string();
     assert!(error.starts_with("none.csv: "), "{error}");
 }
 

@@ -24,7 +24,6 @@ fn sweep() -> Sweep {
         policies: ["hold", "kalman", "slack"].map(str::to_owned).to_vec(),
         seeds: 5..16,
         ladder: ladder(),
-        traces: None,
         regret: true,
         events: true,
     }
@@ -169,7 +168,7 @@ fn the_shipped_ladder_runs_every_shipped_scenario_without_files() {
     let ladder = library::ladder().expect("a ladder");
     let shipped = library::ALL.iter().map(|shipped| Scenario::parse(shipped.text, shipped.name).expect("a scenario"));
     let scenarios: Vec<Scenario> =
-        shipped.filter(|s| s.trace.file.is_none()).map(|s| s.lasting(2.0).expect("a length")).collect();
+        shipped.filter(|s| !s.needs_files()).map(|s| s.lasting(2.0).expect("a length")).collect();
     assert!(scenarios.len() > 8);
     let all = Sweep { scenarios, ladder, seeds: 0..1, regret: false, events: false, ..sweep() };
     let folder = tempfile::tempdir().expect("a folder");

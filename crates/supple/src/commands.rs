@@ -126,11 +126,11 @@ pub(crate) fn names_or_compared(names: &[String]) -> Vec<String> {
 
 /// A scenario by its name or file, and its trace.
 pub(crate) fn read_scenario(name: &str, traces: Option<&Path>, seed: Option<u64>) -> Result<(Scenario, Trace)> {
-    let mut scenario = named_scenario(name)?;
+    let mut scenario = named_scenario(name)?.with_files_in(traces);
     if let Some(seed) = seed {
         scenario.seed = seed;
     }
-    let trace = scenario.trace(traces)?;
+    let trace = scenario.trace()?;
     Ok((scenario, trace))
 }
 

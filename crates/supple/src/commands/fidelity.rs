@@ -20,7 +20,7 @@ pub fn run(options: &Fidelity) -> Result<End> {
     let (mut scenario, mut trace) = options.play.scenario()?;
     if let Some(seconds) = options.duration {
         scenario = scenario.lasting(seconds)?;
-        trace = scenario.trace(options.play.traces.as_deref())?;
+        trace = scenario.trace()?;
     }
     let names = options.play.policies();
     let sides = if scenario.training.is_some() {

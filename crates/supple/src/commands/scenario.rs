@@ -33,11 +33,12 @@ fn check(scenarios: &[String], traces: Option<&Path>) -> Result<End> {
     }
 }
 
-/// Reads a scenario and, unless they are files that nobody told the folder of, its traces.
+/// Reads a scenario and, unless it names files that nobody told the folder of, its trace and its load.
 fn whole(name: &str, traces: Option<&Path>) -> Result<()> {
-    let scenario = named_scenario(name)?;
-    if scenario.trace.file.is_none() || traces.is_some() {
-        scenario.trace(traces)?;
+    let scenario = named_scenario(name)?.with_files_in(traces);
+    if !scenario.needs_files() || traces.is_some() {
+        scenario.trace()?;
+        scenario.requests(&library::ladder()?)?;
     }
     println!("{name}: good");
     Ok(())

@@ -40,7 +40,7 @@ fn sweep(options: &Options) -> Result<End> {
 /// The sweep that the options ask for.
 fn of(options: &Options) -> Result<Sweep> {
     let named = |name: &String| {
-        let mut scenario = named_scenario(name)?;
+        let mut scenario = named_scenario(name)?.with_files_in(options.traces.as_deref());
         if let Some(seconds) = options.duration {
             scenario = scenario.lasting(seconds)?;
         }
@@ -52,7 +52,6 @@ fn of(options: &Options) -> Result<Sweep> {
         policies: names_or_compared(&options.policies),
         seeds: options.seeds.clone(),
         ladder: read_ladder(&options.ladder)?,
-        traces: options.traces.clone(),
         regret: options.regret,
         events: options.events,
     })
@@ -65,7 +64,7 @@ fn scenario_names(asked: &[String]) -> Result<Vec<String>> {
     }
     let mut names = Vec::new();
     for shipped in library::ALL {
-        if named_scenario(shipped.name)?.trace.file.is_none() {
+        if !named_scenario(shipped.name)?.needs_files() {
             names.push(shipped.name.to_owned());
         }
     }

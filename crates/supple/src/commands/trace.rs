@@ -32,9 +32,9 @@ pub fn run(command: &TraceCommand) -> Result<End> {
             write(to, noted.value)?;
         }
         TraceCommand::Generate { spec, out, traces, seed } => {
-            let mut scenario = named_scenario(spec)?;
+            let mut scenario = named_scenario(spec)?.with_files_in(traces.as_deref());
             scenario.seed = seed.unwrap_or(scenario.seed);
-            let noted = scenario.noted_trace(traces.as_deref())?;
+            let noted = scenario.noted_trace()?;
             say(&noted.notes);
             write(out, Content::Traces(vec![(scenario.name, noted.value)]))?;
         }
