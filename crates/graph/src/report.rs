@@ -8,6 +8,7 @@ use crate::operators::{BinaryFunction, Op};
 use crate::phase::Phase;
 use serde::{Serialize, Serializer};
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 
 /// Why, or why not.
 type Reason = Cow<'static, str>;
@@ -85,9 +86,13 @@ impl Report {
     }
 }
 
-/// Trained weights of a graph.
+/// Trained weights of a graph; the statistics of norms are not trained.
 pub fn params(graph: &Graph) -> u64 {
-    graph.parameter_ids().into_iter().map(|id| graph.node(id).facts[0].elements()).sum::<f64>() as u64
+    let norms = graph.ids().filter(|&id| matches!(graph.node(id).op, Op::BatchNorm(_)));
+    let statistics: BTreeSet<NodeId> =
+        norms.flat_map(|id| graph.inputs_of(id).iter().skip(3)).map(|value| value.node).collect();
+    let trained = graph.parameter_ids().into_iter().filter(|id| !statistics.contains(id));
+    trained.map(|id| graph.node(id).facts[0].elements()).sum::<f64>() as u64
 }
 
 /// Multiply-adds of an operator's sums of products, for one sample, forward; norms, activations and pooling have none.

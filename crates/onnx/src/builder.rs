@@ -136,6 +136,11 @@ impl<'a> Builder<'a> {
         }
     }
 
+    /// Whether a tensor of the file stands in the graph under this name.
+    pub(crate) fn is_placed(&self, name: &str) -> bool {
+        self.placed.contains_key(name)
+    }
+
     fn find(&self, name: &str, tensor: &Rc<Tensor<'a>>) -> Option<&Placed<'a>> {
         self.placed.get(name).filter(|placed| Rc::ptr_eq(&placed.tensor, tensor))
     }

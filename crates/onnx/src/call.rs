@@ -124,15 +124,20 @@ impl<'a> Call<'a, '_> {
         self.helper("transposed", Permute { order }, &[value])
     }
 
-    /// Exporters let equal vectors share a name, so each reader of a vector gets its own; matrices that are shared stay tied.
+    /// Exporters let equal weights share a name, so each reader of a vector gets its own; matrices that are shared stay tied, unless the
+    /// exporter noted that they were others.
     fn weights(&mut self, i: usize, tensor: &Rc<Tensor<'a>>, layout: Layout) -> Result<Value> {
         let stored = tensor.weights.unwrap_or(self.node.inputs[i]);
-        let is_shared = self.names.is_shared(stored);
-        if is_shared && tensor.shape.len() > 1 {
+        let name = self.names.of(self.node, i, stored);
+        if !self.names.is_shared(stored) {
+            return self.builder.shared_parameter(name, tensor, layout);
+        }
+        let is_vector = tensor.shape.len() <= 1;
+        let is_copy = is_vector || (name != stored && !self.builder.is_placed(name));
+        if is_copy && !self.builder.spend(tensor.len() as f64) {
             return self.builder.shared_parameter(stored, tensor, layout);
         }
-        let name = self.names.of(self.node, i, stored);
-        if is_shared && self.builder.spend(tensor.len() as f64) {
+        if is_vector {
             return self.builder.parameter(name, tensor, layout);
         }
         self.builder.shared_parameter(name, tensor, layout)

@@ -9,16 +9,27 @@ use std::collections::{BTreeMap, BTreeSet};
 #[derive(Default)]
 pub(crate) struct Names<'a> {
     uses: BTreeMap<&'a str, usize>,
-    targets: BTreeMap<&'a str, &'a str>,
+    /// What placeholders stand for, and after which of the others the module has it.
+    targets: BTreeMap<&'a str, Target<'a>>,
     originals: BTreeSet<&'a str>,
+}
+
+/// A parameter or statistic of the exported module.
+#[derive(Clone, Copy)]
+struct Target<'a> {
+    name: &'a str,
+    before: Option<&'a str>,
 }
 
 impl<'a> Names<'a> {
     pub(crate) fn of_model(model: &ModelDef<'a>, graph: &GraphDef<'a>) -> Self {
         let signature = |entry: &&Entry<'a>| entry.key == "pkg.torch.export.ExportedProgram.graph_signature";
         let entries = model.metadata.iter().chain(&graph.metadata).filter(signature);
-        let targets: BTreeMap<_, _> = entries.flat_map(|entry| entry.value.lines()).filter_map(target).collect();
-        let originals = targets.values().copied().collect();
+        let mut before = None;
+        let mut next = |(placeholder, name)| (placeholder, Target { name, before: before.replace(name) });
+        let targets: BTreeMap<_, _> =
+            entries.flat_map(|entry| entry.value.lines()).filter_map(target).map(&mut next).collect();
+        let originals = targets.values().map(|target| target.name).collect();
         Self { uses: BTreeMap::new(), targets, originals }
     }
 
@@ -37,23 +48,37 @@ impl<'a> Names<'a> {
         if !self.is_shared(stored) && self.originals.contains(stored) {
             return stored;
         }
-        let parameters: Vec<&str> = node.origin.map(|origin| self.parameters(origin)).unwrap_or_default();
+        let parameters: Vec<Target<'a>> = node.origin.map(|origin| self.parameters(origin)).unwrap_or_default();
         let found = match node.operator {
             "MatMul" => parameters.first(),
             "Add" => parameters.get(1),
             _ => i.checked_sub(1).and_then(|i| parameters.get(i)),
         };
-        found.copied().unwrap_or(stored)
+        match found {
+            Some(norm) if i == 1 && is_folded_norm(node) => self.merged(norm.before, stored),
+            Some(target) => target.name,
+            None => stored,
+        }
     }
 
-    /// Names of the parameters that a node of the exported program reads, in order.
-    fn parameters(&self, origin: &'a str) -> Vec<&'a str> {
+    /// Name of the weights into which a norm was folded: those that the module has before the norm's own, if the file has no others of that name.
+    fn merged(&self, before: Option<&'a str>, stored: &'a str) -> &'a str {
+        before.filter(|name| !self.uses.contains_key(name)).unwrap_or(stored)
+    }
+
+    /// The parameters that a node of the exported program reads, in order.
+    fn parameters(&self, origin: &'a str) -> Vec<Target<'a>> {
         let placeholders = origin.split('%').skip(2).map(|rest| {
             let end = rest.find(|c: char| !c.is_alphanumeric() && c != '_').unwrap_or(rest.len());
             &rest[..end]
         });
         placeholders.filter_map(|placeholder| self.targets.get(placeholder).copied()).collect()
     }
+}
+
+/// Whether a node came from a norm, and is none.
+fn is_folded_norm(node: &NodeDef<'_>) -> bool {
+    node.operator != "BatchNormalization" && node.origin.is_some_and(|origin| origin.contains("batch_norm"))
 }
 
 /// `p_fc_weight: PARAMETER target='fc.weight'` says what a placeholder stands for; statistics are `BUFFER`s.
@@ -85,5 +110,20 @@ mod tests {
         names.read("fc.weight");
         assert_eq!(names.of(&node("Gemm"), 2, "fc.weight"), "fc.bias");
         assert_eq!(names.of(&NodeDef::default(), 1, "val_1"), "val_1");
+    }
+
+    #[test]
+    fn a_folded_norm_leads_to_the_weights_before_it() {
+        let value = "p_a_weight: PARAMETER target='a.weight'\np_n_weight: PARAMETER target='n.weight'\n\
+                     p_b_weight: PARAMETER target='b.weight'\np_m_weight: PARAMETER target='m.weight'";
+        let key = "pkg.torch.export.ExportedProgram.graph_signature";
+        let model = ModelDef { metadata: vec![Entry { key, value }], ..ModelDef::default() };
+        let mut names = Names::of_model(&model, &GraphDef::default());
+        names.read("a.weight");
+        names.read("a.weight");
+        let of =
+            |origin| names.of(&NodeDef { operator: "Conv", origin: Some(origin), ..NodeDef::default() }, 1, "a.weight");
+        assert_eq!(of("%n : call_function[target=batch_norm](args = (%conv, %p_n_weight, %p_n_bias))"), "a.weight");
+        assert_eq!(of("%m : call_function[target=batch_norm](args = (%conv, %p_m_weight, %p_m_bias))"), "b.weight");
     }
 }

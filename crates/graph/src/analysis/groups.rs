@@ -8,6 +8,7 @@ use crate::graph::{NodeId, Value};
 use crate::operator::{Family, Operator};
 use crate::operators::Op;
 use std::collections::{BTreeMap, BTreeSet};
+use std::mem::take;
 
 /// The factors of a piece of an axis, in the order of their numbers.
 type Factors = Vec<Part>;
@@ -58,7 +59,15 @@ impl Layer {
         let (inputs, _) = shared(joined, &axes, place, read, data);
         Some(Self { weights, width, outputs, inputs })
     }
+
+    /// Whether it makes queries, keys and values of heads.
+    fn is_packed(&self, joined: &Joined<'_>) -> bool {
+        let in_heads = |factors: &&Factors| factors.iter().any(|&part| joined.coupling.is_marked(part));
+        self.outputs.iter().filter(in_heads).count() >= QUERIES_KEYS_VALUES
+    }
 }
+
+const QUERIES_KEYS_VALUES: usize = 3;
 
 /// The pieces of those axes of a value that share a letter with the weights, and how long these axes are.
 fn shared(joined: &mut Joined<'_>, axes: &Axes, place: usize, of: &[Axis], value: Value) -> (Vec<Factors>, usize) {
@@ -139,9 +148,35 @@ fn by_leaf(layers: &[Layer], pieces: impl Fn(&Layer) -> &[Factors]) -> ByLeaf {
     index
 }
 
+/// Projections into heads that share one weight, and the layer behind the heads, as one layer under the name of that weight, if it reads and makes
+/// the channels of one stream: torch's `nn.MultiheadAttention`, as Torch-Pruning (Fang et al., 2023) sees it.
+fn with_attention_as_one(mut layers: Vec<Layer>, joined: &Joined<'_>) -> Vec<Layer> {
+    let inputs = by_leaf(&layers, |layer| &layer.inputs);
+    let is_head = |part: &&Part| joined.coupling.is_marked(**part);
+    let mut merged = Vec::new();
+    for (at, packed) in layers.iter().enumerate().filter(|(_, layer)| layer.is_packed(joined)) {
+        let heads: BTreeSet<Part> = packed.outputs.iter().flatten().filter(is_head).copied().collect();
+        let behind = heads.iter().filter_map(|head| inputs.get(head)).flatten().map(|&(layer, _)| layer as usize);
+        let behind: BTreeSet<usize> = behind.collect();
+        if let [out] = *behind.into_iter().collect::<Vec<_>>()
+            && packed.inputs == layers[out].outputs
+        {
+            merged.push((at, out));
+        }
+    }
+    for &(at, out) in &merged {
+        layers[at].width = layers[out].width;
+        layers[at].outputs = take(&mut layers[at].inputs);
+    }
+    let gone: BTreeSet<usize> = merged.into_iter().map(|(_, out)| out).collect();
+    let kept = layers.into_iter().enumerate().filter(|(at, _)| !gone.contains(at));
+    kept.map(|(_, layer)| layer).collect()
+}
+
 /// The groups of coupled channels: from every layer whose outputs no group before has, all layers that lose outputs or inputs with it.
 pub(super) fn groups(joined: &mut Joined<'_>, found: &Found) -> Vec<Group> {
-    let layers: Vec<Layer> = joined.graph.ids().filter_map(|id| Layer::of(joined, id)).collect();
+    let layers = joined.graph.ids().filter_map(|id| Layer::of(joined, id)).collect();
+    let layers = with_attention_as_one(layers, joined);
     let outputs = by_leaf(&layers, |layer| &layer.outputs);
     let inputs = by_leaf(&layers, |layer| &layer.inputs);
     let mut seen = vec![false; layers.len()];

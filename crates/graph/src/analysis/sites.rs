@@ -25,6 +25,13 @@ struct Draft {
     level: Level,
 }
 
+impl Draft {
+    /// How often all units stand in the axis where they do so most often.
+    fn repeats(&self) -> usize {
+        self.members.iter().map(|member| member.repeats).max().unwrap_or(0)
+    }
+}
+
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Level {
     Feature,
@@ -165,20 +172,16 @@ impl Drafts {
         }
     }
 
-    /// Which sites can be thinned out, each for itself: of those that overlap, whole units come before parts of units.
+    /// Which sites can be thinned out, each for itself: of those that overlap, the one whose units lie least scattered.
     fn choose(&mut self, joined: &mut Joined<'_>) -> Vec<bool> {
         let mut chosen = vec![false; self.all.len()];
-        let outer = |draft: &Draft| draft.members.iter().all(|member| member.repeats == 1);
-        for whole in [true, false] {
-            for at in 0..self.all.len() {
-                let draft = &self.all[at];
-                let free = joined.coupling.reason(draft.leaf).is_none() && !draft.nested && !draft.crowded;
-                let alone = !draft.overlaps.iter().any(|&other| chosen[other as usize]);
-                let units = joined.coupling.length(draft.leaf);
-                if outer(draft) == whole && free && alone && units > 1 {
-                    chosen[at] = true;
-                }
-            }
+        let mut order: Vec<usize> = (0..self.all.len()).collect();
+        order.sort_by_key(|&at| self.all[at].repeats());
+        for at in order {
+            let draft = &self.all[at];
+            let free = joined.coupling.reason(draft.leaf).is_none() && !draft.nested && !draft.crowded;
+            let alone = !draft.overlaps.iter().any(|&other| chosen[other as usize]);
+            chosen[at] = free && alone && joined.coupling.length(draft.leaf) > 1;
         }
         chosen
     }
