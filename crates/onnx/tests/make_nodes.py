@@ -298,6 +298,7 @@ def shapes():
     ]
     data = {"q": draw(1, 2, 3, 4), "k": draw(1, 2, 4, 5), "v": draw(1, 2, 5, 4)}
     finish("attention", attention, data, {"scale": np.array([0.5], dtype=np.float32), "mask": draw(3, 5)}, ["y"])
+    case("gather_block", "Gather", [draw(3, 5)], [np.array([[1, 2], [3, 4]], dtype=np.int64)], axis=1)
 
 
 if __name__ == "__main__":

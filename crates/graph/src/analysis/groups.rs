@@ -62,7 +62,7 @@ impl Layer {
 
     /// Whether it makes queries, keys and values of heads.
     fn is_packed(&self, joined: &Joined<'_>) -> bool {
-        let in_heads = |factors: &&Factors| factors.iter().any(|&part| joined.coupling.is_marked(part));
+        let in_heads = |factors: &&Factors| heads(factors, joined).next().is_some();
         self.outputs.iter().filter(in_heads).count() >= QUERIES_KEYS_VALUES
     }
 }
@@ -129,10 +129,11 @@ fn extended(all: &[Factors], by: &[Part]) -> Vec<Factors> {
     all.iter().take(MOST_PIECES / by.len().max(1) + 1).flat_map(with).collect()
 }
 
-/// Whether the channels of one piece are those of another, or made of them: the factors of one are among those of the other.
-fn coupled(a: &[Part], b: &[Part]) -> bool {
+/// Whether the channels of one piece are those of another, or made of them, or in the same heads: the factors of one are among those of the other.
+fn coupled(a: &[Part], b: &[Part], joined: &Joined<'_>) -> bool {
     let (few, many) = if a.len() <= b.len() { (a, b) } else { (b, a) };
-    few.iter().all(|part| many.binary_search(part).is_ok())
+    let among = |part: &Part| many.binary_search(part).is_ok();
+    few.iter().all(among) || heads(few, joined).any(|head| among(&head))
 }
 
 /// Layers by the leaves in their pieces.
@@ -148,29 +149,38 @@ fn by_leaf(layers: &[Layer], pieces: impl Fn(&Layer) -> &[Factors]) -> ByLeaf {
     index
 }
 
-/// Projections into heads that share one weight, and the layer behind the heads, as one layer under the name of that weight, if it reads and makes
-/// the channels of one stream: torch's `nn.MultiheadAttention`, as Torch-Pruning (Fang et al., 2023) sees it.
+/// Projections into heads that share one weight, and the layer behind the heads, as one layer under the name of that weight, if one module holds
+/// the weight and contains that layer, and reads and makes the channels of one stream: torch's `nn.MultiheadAttention`, as Torch-Pruning
+/// (Fang et al., 2023) sees it.
 fn with_attention_as_one(mut layers: Vec<Layer>, joined: &Joined<'_>) -> Vec<Layer> {
     let inputs = by_leaf(&layers, |layer| &layer.inputs);
-    let is_head = |part: &&Part| joined.coupling.is_marked(**part);
-    let mut merged = Vec::new();
-    for (at, packed) in layers.iter().enumerate().filter(|(_, layer)| layer.is_packed(joined)) {
-        let heads: BTreeSet<Part> = packed.outputs.iter().flatten().filter(is_head).copied().collect();
-        let behind = heads.iter().filter_map(|head| inputs.get(head)).flatten().map(|&(layer, _)| layer as usize);
-        let behind: BTreeSet<usize> = behind.collect();
-        if let [out] = *behind.into_iter().collect::<Vec<_>>()
-            && packed.inputs == layers[out].outputs
-        {
-            merged.push((at, out));
-        }
-    }
-    for &(at, out) in &merged {
+    let pairs = layers.iter().enumerate().filter(|(_, layer)| layer.is_packed(joined));
+    let pairs: Vec<_> = pairs.filter_map(|(at, _)| Some((at, behind_heads(at, &layers, &inputs, joined)?))).collect();
+    for &(at, out) in &pairs {
         layers[at].width = layers[out].width;
         layers[at].outputs = take(&mut layers[at].inputs);
     }
-    let gone: BTreeSet<usize> = merged.into_iter().map(|(_, out)| out).collect();
+    let gone: BTreeSet<usize> = pairs.into_iter().map(|(_, out)| out).collect();
     let kept = layers.into_iter().enumerate().filter(|(at, _)| !gone.contains(at));
     kept.map(|(_, layer)| layer).collect()
+}
+
+/// The layer that reads the heads of a packed one, if the two are one module.
+fn behind_heads(at: usize, layers: &[Layer], inputs: &ByLeaf, joined: &Joined<'_>) -> Option<usize> {
+    let packed = &layers[at];
+    let heads: BTreeSet<Part> = packed.outputs.iter().flat_map(|factors| heads(factors, joined)).collect();
+    let readers = heads.iter().filter_map(|head| inputs.get(head)).flatten();
+    let readers: BTreeSet<usize> = readers.map(|&(layer, _)| layer as usize).collect();
+    let (&out, true) = (readers.first()?, readers.len() == 1) else { return None };
+    let name = |layer: &Layer| joined.graph.node(layer.weights).name.as_str();
+    let (module, _) = name(packed).rsplit_once('.')?;
+    let contained = name(&layers[out]).strip_prefix(module).is_some_and(|rest| rest.starts_with('.'));
+    (contained && packed.inputs == layers[out].outputs).then_some(out)
+}
+
+/// The factors of a piece that are heads.
+fn heads<'a>(factors: &'a [Part], joined: &'a Joined<'_>) -> impl Iterator<Item = Part> + 'a {
+    factors.iter().copied().filter(|&part| joined.coupling.is_marked(part))
 }
 
 /// The groups of coupled channels: from every layer whose outputs no group before has, all layers that lose outputs or inputs with it.
@@ -188,8 +198,9 @@ pub(super) fn groups(joined: &mut Joined<'_>, found: &Found) -> Vec<Group> {
         let met = |index: &ByLeaf, pieces: fn(&Layer) -> &[Factors]| {
             let candidates = |mine: &Factors| {
                 let near = mine.iter().filter_map(|leaf| index.get(leaf)).flatten();
-                let same =
-                    |(other, piece): &&(u32, u32)| coupled(mine, &pieces(&layers[*other as usize])[*piece as usize]);
+                let same = |(other, piece): &&(u32, u32)| {
+                    coupled(mine, &pieces(&layers[*other as usize])[*piece as usize], joined)
+                };
                 near.filter(same).map(|(other, _)| *other as usize).collect::<Vec<_>>()
             };
             layer.outputs.iter().flat_map(candidates).collect::<BTreeSet<usize>>()

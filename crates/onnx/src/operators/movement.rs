@@ -277,9 +277,7 @@ fn gather<'a>(call: &mut Call<'a, '_>) -> Outputs<'a> {
 /// The part that known indices take, if they rise by one.
 fn neighbours(call: &Call<'_, '_>, x: Value, axis: usize) -> Result<Option<Cut>> {
     let dim = call.fact(x).shape[axis];
-    let Some(at) = call.known(1).filter(|at| at.shape.len() <= 1 && !dim.is_batch() && at.len() > 0) else {
-        return Ok(None);
-    };
+    let Some(at) = call.known(1).filter(|at| !dim.is_batch() && at.len() > 0) else { return Ok(None) };
     let numbers: Option<Vec<i64>> = at.ints()?.iter().map(|number| number.known()).collect();
     let length = dim.count() as i64;
     let wrapped = |at: i64| if at < 0 { at.saturating_add(length) } else { at };
@@ -293,9 +291,9 @@ fn neighbours(call: &Call<'_, '_>, x: Value, axis: usize) -> Result<Option<Cut>>
 fn picked<'a>(call: &mut Call<'a, '_>, x: Value, cut: Cut) -> Outputs<'a> {
     let is_all = cut.start == 0 && cut.end == call.fact(x).shape[cut.axis].count();
     let mut y = if is_all { x } else { call.finish(Slice { cuts: vec![cut] }, &[x])? };
-    if call.known(1).is_some_and(|at| at.shape.is_empty()) {
+    if let Some(at) = call.known(1).filter(|at| at.shape.len() != 1) {
         let mut to = call.shape(y);
-        to.remove(cut.axis);
+        to.splice(cut.axis..=cut.axis, at.shape.iter().map(|&length| Dim::Fixed(length)));
         y = call.reshaped(y, to)?;
     }
     Ok(vec![y.into()])
