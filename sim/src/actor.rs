@@ -5,7 +5,7 @@ use crate::machine::{Task, TaskId};
 use crate::resource::Work;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
-use supple_strategy::{Batching, Job, Ladder, Learner, Nanos, Outcome, Record, Rung, Server};
+use supple_strategy::{Batching, Job, Ladder, Learner, Nanos, Outcome, Policy, Record, Rung, Server, Stint};
 
 /// A model to be served.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -18,19 +18,29 @@ pub struct Service<W> {
     pub workload: W,
     /// Time from arrival to due.
     pub deadline: Nanos,
+    /// Other such times that hold from these times on, ascending.
+    pub deadlines: Vec<(Nanos, Nanos)>,
     /// How requests are put together.
     pub batching: Batching,
     /// Samples in a request, whatever its size.
     pub samples: u32,
     /// Bytes that a request of size one brings over the link.
     pub transferred: u64,
+    /// Weight of its tasks, where shares are weighted.
+    pub weight: u32,
 }
 
 impl<W> Service<W> {
     /// A service without a name, of one sample a request, one request at a time.
     pub fn new(ladder: Ladder, workload: W, deadline: Nanos) -> Self {
-        let batching = Batching::default();
-        Self { name: String::new(), ladder, workload, deadline, batching, samples: 1, transferred: 0 }
+        let (name, deadlines, batching) = (String::new(), Vec::new(), Batching::default());
+        Self { name, ladder, workload, deadline, deadlines, batching, samples: 1, transferred: 0, weight: 1 }
+    }
+
+    /// Time from arrival to due of a request that arrives now.
+    pub(crate) fn deadline_at(&self, now: Nanos) -> Nanos {
+        let last = self.deadlines.iter().rfind(|(from, _)| *from <= now);
+        last.map_or(self.deadline, |(_, deadline)| *deadline)
     }
 }
 
@@ -51,13 +61,15 @@ pub struct Training {
     pub checkpoint: Nanos,
     /// Processor time of going on from a checkpoint after a loss.
     pub restart: Nanos,
+    /// Weight of its tasks, where shares are weighted.
+    pub weight: u32,
 }
 
 impl Training {
     /// A run without a name and without checkpoints.
     pub fn new(ladder: Ladder, steps: usize, deadline: Nanos) -> Self {
         let (name, zero) = (String::new(), Nanos::ZERO);
-        Self { name, ladder, steps, deadline, checkpoint_every: 0, checkpoint: zero, restart: zero }
+        Self { name, ladder, steps, deadline, checkpoint_every: 0, checkpoint: zero, restart: zero, weight: 1 }
     }
 }
 
@@ -125,7 +137,7 @@ impl<W> Service<W> {
         let first = Job::Request(numbers.min().unwrap_or(0));
         let time = chance.service(first, &self.ladder, server.rung());
         let transferred = (self.transferred as f64 * size).round() as u64;
-        Task { transferred, ..task(time, growth, &self.ladder.rungs()[server.rung()]) }
+        Task { transferred, ..task(time, growth, &self.ladder.rungs()[server.rung()], self.weight) }
     }
 
     /// What becomes of the requests that ran.
@@ -145,7 +157,7 @@ impl Trainee {
     pub fn step(&self, seed: u64, number: usize, rung: usize) -> Task {
         let chance = Chance { seed, owner: &self.training.name };
         let time = chance.service(Job::Step(number), &self.training.ladder, rung);
-        task(time, 1.0, &self.training.ladder.rungs()[rung])
+        task(time, 1.0, &self.training.ladder.rungs()[rung], self.training.weight)
     }
 
     /// What was done has ended.
@@ -167,9 +179,52 @@ impl Trainee {
     }
 }
 
+/// What a model wants of its machine now.
+pub(crate) enum Next {
+    Run(Task),
+    Wait(Nanos),
+    Nothing,
+}
+
+impl Actor {
+    pub fn interrupt(&mut self) {
+        self.task = None;
+        match &mut self.role {
+            Role::Serve { server, .. } => server.interrupt(),
+            Role::Train(trainee) => trainee.interrupt(),
+        }
+    }
+}
+
+impl Trainee {
+    pub fn next_task(&mut self, seed: u64, now: Nanos, policy: &mut dyn Policy) -> Next {
+        if self.doing == Doing::Over {
+            return Next::Nothing;
+        }
+        if self.doing == Doing::Restart && self.training.restart > Nanos::ZERO {
+            return Next::Run(Task::of(self.training.restart));
+        }
+        match self.learner.turn(now, &self.training.ladder, policy) {
+            Stint::Step { number, rung } => {
+                self.doing = Doing::Step(number);
+                Next::Run(self.step(seed, number, rung))
+            }
+            Stint::Save => {
+                self.doing = Doing::Save;
+                Next::Run(Task::of(self.training.checkpoint))
+            }
+            Stint::Over => {
+                self.doing = Doing::Over;
+                Next::Nothing
+            }
+        }
+    }
+}
+
 /// A piece of work of this time on this rung, `growth` times as much of everything that a piece uses up.
-fn task(time: Nanos, growth: f64, rung: &Rung) -> Task {
+fn task(time: Nanos, growth: f64, rung: &Rung, weight: u32) -> Task {
     let times = |amount: f64| (amount * growth).round() as u64;
     let (moved, resident) = (times(rung.cost.moved), rung.cost.resident.round() as u64);
-    Task { processor: Work::of(times(time.0 as f64)), moved, transferred: 0, resident }
+    let processor = Work { weight, ..Work::of(times(time.0 as f64)) };
+    Task { processor, moved, transferred: 0, resident }
 }

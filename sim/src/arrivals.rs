@@ -53,7 +53,7 @@ fn few_enough(load: &Load, rate: f64, duration: Nanos) -> Result<(), Error> {
     if rate * load.highest() * duration.seconds() <= MOST {
         return Ok(());
     }
-    let field = format!("{rate} requests a second for {} s", duration.seconds());
+    let field = format!("load: {rate} requests a second for {} s", duration.seconds());
     Err(Error::field(field, format!("at most {MOST} requests")))
 }
 

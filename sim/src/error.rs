@@ -115,6 +115,17 @@ impl Error {
         self
     }
 
+    /// The same error, whose field stands at `to` where it says `from`.
+    #[must_use]
+    pub(crate) fn moved(mut self, from: &str, to: &str) -> Self {
+        if let ErrorKind::Field { field, .. } = &mut self.0.kind
+            && let Some(rest) = field.strip_prefix(from)
+        {
+            *field = format!("{to}{rest}");
+        }
+        self
+    }
+
     /// The same error, said of one of several traces of a file.
     pub(crate) fn of_trace(mut self, name: &str) -> Self {
         if let ErrorKind::Text { message, .. } | ErrorKind::Cell { message, .. } = &mut self.0.kind {

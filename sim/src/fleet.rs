@@ -1,5 +1,5 @@
 //! Models served and trained on machines.
-use crate::actor::{Actor, Doing, Role, Service, Trainee, Training};
+use crate::actor::{Actor, Doing, Next, Role, Service, Trainee, Training};
 use crate::event::EventId;
 use crate::machine::{Left, Machine, Task, TaskId};
 use crate::resource::Resource;
@@ -10,7 +10,7 @@ use crate::world::{Agenda, Model, StopReason};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use supple_strategy::{Nanos, policies::Hold};
-use supple_strategy::{Policy, Record, Request, Server, Stint, Turn};
+use supple_strategy::{Policy, Record, Request, Server, Turn};
 
 /// Machines, the models that are served and trained on them, and a router between the machines that serve the same model.
 ///
@@ -49,8 +49,19 @@ pub struct TrainingId(usize);
 pub struct Outage {
     /// When it goes away.
     pub from: Nanos,
-    /// When it comes back.
+    /// When it comes back; [`Nanos::MAX`] for never.
     pub to: Nanos,
+}
+
+/// How the tasks of a machine left it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Counts {
+    /// Done.
+    pub done: usize,
+    /// Without memory, at their beginning or later.
+    pub killed: usize,
+    /// Lost when the machine went away.
+    pub lost: usize,
 }
 
 /// What can happen in a fleet; at equal times in this order.
@@ -86,6 +97,7 @@ impl FleetEvent {
 struct Station<R> {
     machine: Machine<R>,
     outages: Vec<Outage>,
+    counts: Counts,
     owners: BTreeMap<TaskId, usize>,
     event: Option<EventId>,
 }
@@ -117,7 +129,8 @@ impl<R: Resource, W: Workload, T: Router> Fleet<R, W, T> {
 
     /// Adds a machine that is away in these spans.
     pub fn add(&mut self, machine: Machine<R>, outages: Vec<Outage>) -> MachineId {
-        self.stations.push(Station { machine, outages, owners: BTreeMap::new(), event: None });
+        let (counts, owners) = (Counts::default(), BTreeMap::new());
+        self.stations.push(Station { machine, outages, counts, owners, event: None });
         MachineId(self.stations.len() - 1)
     }
 
@@ -143,6 +156,11 @@ impl<R: Resource, W: Workload, T: Router> Fleet<R, W, T> {
     /// A machine.
     pub fn machine(&self, MachineId(machine): MachineId) -> &Machine<R> {
         &self.stations[machine].machine
+    }
+
+    /// How the tasks of a machine left it so far.
+    pub fn counts(&self, MachineId(machine): MachineId) -> Counts {
+        self.stations[machine].counts
     }
 
     /// Requests for a service that have arrived.
@@ -204,7 +222,7 @@ impl<R: Resource, W: Workload, T: Router> Fleet<R, W, T> {
         let number = served.offered;
         served.offered += 1;
         let size = served.coming.map_or(1.0, |arrival| arrival.size);
-        let request = Request { arrival: now, due: now + served.service.deadline };
+        let request = Request { arrival: now, due: now + served.service.deadline_at(now) };
         let picked = self.router.route(&loads).min(loads.len().saturating_sub(1));
         if let Some(&actor) = served.actors.get(picked) {
             if let Role::Serve { server, sizes, .. } = &mut self.actors[actor].role {
@@ -265,7 +283,10 @@ impl<R: Resource, W: Workload, T: Router> Fleet<R, W, T> {
                 station.owners.insert(id, actor);
                 self.actors[actor].task = Some(id);
             }
-            None => self.killed(agenda, actor),
+            None => {
+                station.counts.killed += 1;
+                self.killed(agenda, actor);
+            }
         }
         self.replan(agenda, machine);
     }
@@ -276,9 +297,16 @@ impl<R: Resource, W: Workload, T: Router> Fleet<R, W, T> {
         while let Some((task, left)) = self.stations[machine].machine.settle(now) {
             let Some(actor) = self.stations[machine].owners.remove(&task) else { continue };
             self.actors[actor].task = None;
+            let counts = &mut self.stations[machine].counts;
             match left {
-                Left::Done => self.done(agenda, actor),
-                Left::Killed => self.killed(agenda, actor),
+                Left::Done => {
+                    counts.done += 1;
+                    self.done(agenda, actor);
+                }
+                Left::Killed => {
+                    counts.killed += 1;
+                    self.killed(agenda, actor);
+                }
             }
         }
         self.replan(agenda, machine);
@@ -311,7 +339,7 @@ impl<R: Resource, W: Workload, T: Router> Fleet<R, W, T> {
     fn set_away(&mut self, agenda: &mut Plan, machine: usize, away: bool) {
         let now = agenda.now();
         let station = &mut self.stations[machine];
-        station.machine.set_away(now, away);
+        station.counts.lost += station.machine.set_away(now, away).len();
         station.owners.clear();
         for actor in 0..self.actors.len() {
             if self.actors[actor].machine != machine {
@@ -327,48 +355,6 @@ impl<R: Resource, W: Workload, T: Router> Fleet<R, W, T> {
     }
 }
 
-/// What a model wants of its machine now.
-pub(crate) enum Next {
-    Run(Task),
-    Wait(Nanos),
-    Nothing,
-}
-
-impl Actor {
-    fn interrupt(&mut self) {
-        self.task = None;
-        match &mut self.role {
-            Role::Serve { server, .. } => server.interrupt(),
-            Role::Train(trainee) => trainee.interrupt(),
-        }
-    }
-}
-
-impl Trainee {
-    fn next_task(&mut self, seed: u64, now: Nanos, policy: &mut dyn Policy) -> Next {
-        if self.doing == Doing::Over {
-            return Next::Nothing;
-        }
-        if self.doing == Doing::Restart && self.training.restart > Nanos::ZERO {
-            return Next::Run(Task::of(self.training.restart));
-        }
-        match self.learner.turn(now, &self.training.ladder, policy) {
-            Stint::Step { number, rung } => {
-                self.doing = Doing::Step(number);
-                Next::Run(self.step(seed, number, rung))
-            }
-            Stint::Save => {
-                self.doing = Doing::Save;
-                Next::Run(Task::of(self.training.checkpoint))
-            }
-            Stint::Over => {
-                self.doing = Doing::Over;
-                Next::Nothing
-            }
-        }
-    }
-}
-
 impl<R: Resource, W: Workload, T: Router> Model for Fleet<R, W, T> {
     type Event = FleetEvent;
 
@@ -376,7 +362,9 @@ impl<R: Resource, W: Workload, T: Router> Model for Fleet<R, W, T> {
         for (machine, station) in self.stations.iter().enumerate() {
             for outage in &station.outages {
                 Self::plan(agenda, outage.from, FleetEvent::Away(machine));
-                Self::plan(agenda, outage.to, FleetEvent::Back(machine));
+                if outage.to < Nanos::MAX {
+                    Self::plan(agenda, outage.to, FleetEvent::Back(machine));
+                }
             }
             if let Some(end) = station.machine.processor().and_then(|processor| processor.trace().stops_at()) {
                 Self::plan(agenda, end, FleetEvent::Stop);

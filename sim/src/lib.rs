@@ -42,6 +42,7 @@
 //! # }
 //! ```
 mod actor;
+pub mod any_scenario;
 mod arrivals;
 mod attained;
 pub mod cases;
@@ -55,11 +56,15 @@ pub mod event;
 pub mod events;
 pub mod fidelity;
 pub mod fleet;
+pub mod fleet_scenario;
+pub mod fleet_stage;
+pub mod fleet_tables;
 pub mod format;
 pub mod formats;
 pub mod generator;
 pub mod generators;
 pub mod heap;
+mod json;
 pub mod library;
 pub mod load_table;
 pub mod machine;
@@ -98,19 +103,22 @@ pub mod workloads;
 pub mod world;
 
 pub use actor::{Service, Training};
+pub use any_scenario::AnyScenario;
 pub use chance::Chance;
 pub use device::SimulatedDevice;
 pub use error::Error;
 pub use event::{EventId, EventQueue};
 pub use events::Events;
 pub use fleet::Fleet;
+pub use fleet_scenario::FleetScenario;
+pub use fleet_stage::{Driven, FleetStage};
 pub use format::{Content, Note, Noted, ReadOptions, Source, TraceFormat};
 pub use machine::{Machine, Task};
 pub use measurements::Measurements;
 pub use mechanism::Mechanism;
 pub use oracle::hindsight;
 pub use quantiles::Quantiles;
-pub use report::{PlantName, Report, Run, TrainingRun, write_atomically};
+pub use report::{MachineRun, PlantName, Report, Run, TrainingRun, write_atomically};
 pub use resource::{Capacity, JobId, Resource, Work};
 pub use router::{Load, Router};
 pub use scenario::Scenario;

@@ -50,6 +50,7 @@ pub struct Machine<R> {
     cache: Option<Cache>,
     away: bool,
     held: u64,
+    most_held: u64,
     begun: u64,
     now: Nanos,
     /// Tasks that wait for nothing any more.
@@ -80,6 +81,7 @@ impl<R: Resource> Machine<R> {
             cache: None,
             away: false,
             held: 0,
+            most_held: 0,
             begun: 0,
             now: Nanos::ZERO,
             ready: VecDeque::new(),
@@ -119,6 +121,16 @@ impl<R: Resource> Machine<R> {
         self.flows[PROCESSOR].as_ref()
     }
 
+    /// Its bandwidth between processor and memory, where it is modelled.
+    pub fn bandwidth(&self) -> Option<&Supply<R>> {
+        self.flows[BANDWIDTH].as_ref()
+    }
+
+    /// Its link to the world, where it is modelled.
+    pub fn link(&self) -> Option<&Supply<R>> {
+        self.flows[LINK].as_ref()
+    }
+
     /// Tasks that have begun and not left.
     pub fn tasks(&self) -> usize {
         self.tasks.len()
@@ -127,6 +139,11 @@ impl<R: Resource> Machine<R> {
     /// Bytes held.
     pub fn held(&self) -> u64 {
         self.held
+    }
+
+    /// Most bytes held so far.
+    pub fn most_held(&self) -> u64 {
+        self.most_held
     }
 
     /// Whether it is away.
@@ -233,6 +250,7 @@ impl<R: Resource> Machine<R> {
 
     fn hold(&mut self, now: Nanos, held: u64) {
         self.held = held;
+        self.most_held = self.most_held.max(held);
         if let (Some(memory), Some(processor)) = (&self.memory, &mut self.flows[PROCESSOR]) {
             processor.slow(now, memory.speed(now, held));
         }

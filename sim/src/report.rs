@@ -1,9 +1,11 @@
 //! What came out of the runs of a scenario.
+use crate::fleet_scenario::FleetScenario;
 use crate::scenario::Scenario;
 use serde::{Deserialize, Serialize};
 
 mod fidelity;
 pub(crate) mod html;
+mod machine;
 mod page;
 mod perfetto;
 mod plots;
@@ -13,9 +15,21 @@ mod training;
 mod write;
 
 pub use fidelity::Fidelity;
+pub use machine::MachineRun;
 pub use run::{PlantName, Run};
 pub use training::TrainingRun;
 pub use write::write_atomically;
+
+/// One policy driving the models of a fleet.
+#[derive(Clone, Debug, PartialEq)]
+pub struct FleetRun {
+    /// The models that are served, in the order of the scenario.
+    pub runs: Vec<Run>,
+    /// The models that are trained, in the order of the scenario.
+    pub training: Vec<TrainingRun>,
+    /// The machines, in the order of the scenario.
+    pub machines: Vec<MachineRun>,
+}
 
 /// The runs of one scenario. The same runs give the same bytes, in every form.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -29,6 +43,9 @@ pub struct Report {
     /// Training runs; left out of the file when there are none.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub training: Vec<TrainingRun>,
+    /// The machines of a fleet, under each policy; left out of the file when there are none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub machines: Vec<MachineRun>,
 }
 
 impl Report {
@@ -38,7 +55,20 @@ impl Report {
         for run in runs.iter_mut().filter(|run| run.plant == PlantName::Sim) {
             run.regret = best.map(|best| best - run.on_time_accuracy);
         }
-        Self { scenario: scenario.name.clone(), seed: scenario.seed, runs, training: Vec::new() }
+        let (training, machines) = (Vec::new(), Vec::new());
+        Self { scenario: scenario.name.clone(), seed: scenario.seed, runs, training, machines }
+    }
+
+    /// The report on runs of a fleet, one for each policy.
+    pub fn of_fleet(scenario: &FleetScenario, fleets: Vec<FleetRun>) -> Self {
+        let (scenario, seed) = (scenario.name.clone(), scenario.seed);
+        let mut report = Self { scenario, seed, runs: Vec::new(), training: Vec::new(), machines: Vec::new() };
+        for fleet in fleets {
+            report.runs.extend(fleet.runs);
+            report.training.extend(fleet.training);
+            report.machines.extend(fleet.machines);
+        }
+        report
     }
 
     /// The same report with these training runs.

@@ -6,6 +6,7 @@ pub use least_loaded::LeastLoaded;
 pub use round_robin::RoundRobin;
 
 use crate::router::{Load, Router};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 macro_rules! routers {
@@ -18,6 +19,23 @@ macro_rules! routers {
                 #[doc = concat!("See [`", stringify!($name), "`].")]
                 $name($name),
             )*
+        }
+
+        /// The routers' names, as scenarios write them.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+        #[serde(rename_all = "snake_case")]
+        pub enum RouterName {
+            $(
+                #[doc = concat!("See [`", stringify!($name), "`].")]
+                $name,
+            )*
+        }
+
+        impl RouterName {
+            /// The router, at its beginning.
+            pub fn router(self) -> AnyRouter {
+                match self { $(Self::$name => $name::default().into(),)* }
+            }
         }
 
         $(
@@ -41,8 +59,15 @@ routers! {
     RoundRobin,
 }
 
+#[expect(clippy::derivable_impls, reason = "the variants come from the list")]
+impl Default for RouterName {
+    fn default() -> Self {
+        Self::LeastLoaded
+    }
+}
+
 impl Default for AnyRouter {
     fn default() -> Self {
-        LeastLoaded.into()
+        RouterName::default().router()
     }
 }

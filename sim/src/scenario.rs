@@ -5,12 +5,13 @@ use crate::format::Noted;
 use crate::load_table::Load;
 use crate::mechanism::Mechanism;
 use crate::place::line_column;
-use crate::tables::{Bandwidth, Change, Device, Request as RequestTable, Training, Wants};
+use crate::tables::{Bandwidth, Device, Request as RequestTable, Training, Wants};
 use crate::trace::Trace;
 use crate::trace_table::TraceTable;
 use crate::unit::Unit;
 use schemars::JsonSchema;
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 use std::path::{Path, PathBuf};
 use supple_strategy::policies::PolicyOptions;
 use supple_strategy::{Demand, Ladder, Nanos, Request, Spread};
@@ -79,10 +80,7 @@ impl Scenario {
     /// When the text is not TOML, or has a field that is not as it must be.
     pub fn parse(text: &str, origin: impl AsRef<Path>) -> Result<Self, Error> {
         let origin = origin.as_ref();
-        let scenario = toml::from_str::<Self>(text).map_err(|error| located(text, &error));
-        let checked =
-            scenario.and_then(|scenario| scenario.check().map(|()| scenario).map_err(|error| error.placed(text)));
-        let scenario = checked.map_err(|error| error.within(origin.display()))?;
+        let scenario = read_checked(text, origin, Self::check)?;
         Ok(Self { origin: origin.to_path_buf(), ..scenario })
     }
 
@@ -182,23 +180,12 @@ impl Scenario {
             Some(training) => training.deadline(dense),
             None => self.request.deadline(dense),
         };
-        let Wants { accuracy_floor, miss_ceiling, .. } = self.demand;
-        Demand { deadline: Some(deadline), accuracy_floor, miss_ceiling }
+        self.demand.demand(deadline)
     }
 
     /// What the user wants later, and from when on, ascending.
     pub fn changes(&self, ladder: &Ladder) -> Vec<(Nanos, Demand)> {
-        let dense = dense(ladder).median();
-        let next = |demand: &mut Demand, change: &Change| {
-            let deadline = change.deadline(dense).filter(|_| self.training.is_none());
-            *demand = Demand {
-                deadline: deadline.or(demand.deadline),
-                accuracy_floor: change.accuracy_floor.or(demand.accuracy_floor),
-                miss_ceiling: change.miss_ceiling.or(demand.miss_ceiling),
-            };
-            Some((Nanos::from_seconds(change.at_s), *demand))
-        };
-        self.demand.changes.iter().scan(self.demand(ladder), next).collect()
+        self.demand.changes(self.demand(ladder), dense(ladder).median(), self.training.is_some())
     }
 
     /// The requests of this run, ascending by arrival; none after [`duration`](Self::duration). Utilisation is the mean service time on
@@ -235,6 +222,17 @@ pub(crate) fn mean(spread: &Spread) -> f64 {
         return *only;
     }
     points.windows(2).map(|pair| (pair[0] + pair[1]) / 2.0).sum::<f64>() / (points.len() - 1) as f64
+}
+
+/// What stands in a TOML text, when it is good; errors say where it is not, and name `origin`.
+pub(crate) fn read_checked<T: DeserializeOwned>(
+    text: &str,
+    origin: &Path,
+    check: impl Fn(&T) -> Result<(), Error>,
+) -> Result<T, Error> {
+    let read = toml::from_str::<T>(text).map_err(|error| located(text, &error));
+    let checked = read.and_then(|value| check(&value).map(|()| value).map_err(|error| error.placed(text)));
+    checked.map_err(|error| error.within(origin.display()))
 }
 
 /// The error with the line and column of the place in `text` that it speaks of.

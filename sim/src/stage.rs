@@ -9,6 +9,7 @@ use crate::tables::Training;
 use crate::timing::Timing;
 use crate::trace::Trace;
 use crate::watched::Watched;
+use crate::world::StopReason;
 use supple_strategy::drive::{serve, train};
 use supple_strategy::{Changing, Ladder, Nanos, Plant, Policy, Record, Request};
 
@@ -33,7 +34,7 @@ impl<'a> Stage<'a> {
             Some(training) => ("training.batch", training.batch),
             None => ("request.batch", scenario.request.batch),
         };
-        check_batch(scenario, field, batch, ladder)?;
+        check_batch(field, batch, ladder).map_err(|error| error.within(scenario.origin().display()))?;
         let bandwidth = scenario.bandwidth_trace()?;
         Ok(Self { scenario, ladder, machine: ladder, timing: None, trace, bandwidth })
     }
@@ -89,8 +90,9 @@ impl<'a> Stage<'a> {
     /// When there are too many requests.
     pub fn serve(&self, policy: &mut dyn Policy, name: &str) -> Result<Run, Error> {
         let requests = self.requests()?;
-        let records = self.serve_on(&mut self.device(), &requests, policy)?;
-        Ok(Run::of(name, PlantName::Sim, requests.len(), records, self.ladder))
+        let mut device = self.device();
+        let records = self.serve_on(&mut device, &requests, policy)?;
+        Ok(Run::of(name, PlantName::Sim, requests.len(), records, self.ladder).ended(reason(&device)))
     }
 
     /// [`serve`](Self::serve), and where the time went.
@@ -113,8 +115,10 @@ impl<'a> Stage<'a> {
     /// When the scenario has no `[training]`.
     pub fn train(&self, policy: &mut dyn Policy, name: &str) -> Result<TrainingRun, Error> {
         let training = self.training()?;
-        let (deadline, records) = self.train_on(&mut self.device(), training, policy)?;
-        Ok(TrainingRun::of(name, PlantName::Sim, training.steps, deadline, records, self.ladder))
+        let mut device = self.device();
+        let (deadline, records) = self.train_on(&mut device, training, policy)?;
+        let run = TrainingRun::of(name, PlantName::Sim, training.steps, deadline, records, self.ladder);
+        Ok(run.ended(reason(&device)))
     }
 
     /// [`train`](Self::train), and where the time went.
@@ -164,13 +168,18 @@ impl<'a> Stage<'a> {
 }
 
 /// Service times hold for the batch that they were measured with. A ladder that does not say which (batch 0) fits all.
-fn check_batch(scenario: &Scenario, field: &str, batch: u32, ladder: &Ladder) -> Result<(), Error> {
+pub(crate) fn check_batch(field: &str, batch: u32, ladder: &Ladder) -> Result<(), Error> {
     let measured = ladder.stamp.batch;
     if measured == 0 || measured == batch as usize {
         return Ok(());
     }
     let expected = format!("{measured}, the batch that the ladder was measured with");
-    Err(Error::field(format!("{field} = {batch}"), expected).within(scenario.origin().display()))
+    Err(Error::field(format!("{field} = {batch}"), expected))
+}
+
+/// Why a run on this device ended.
+fn reason(device: &SimulatedDevice<'_>) -> StopReason {
+    device.stop_reason().unwrap_or(StopReason::Finished)
 }
 
 /// Work that starved has no end.

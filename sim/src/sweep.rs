@@ -11,20 +11,23 @@ mod row;
 
 pub use compare::{Comparison, Interval, METRICS, Metric, Summary, bootstrap};
 pub use folder::{Folder, Manifest, Shard};
-pub use row::Row;
+pub use row::{MachineRow, Row};
 
+use crate::any_scenario::AnyScenario;
 use crate::error::Error;
+use crate::fleet_scenario::FleetScenario;
+use crate::fleet_stage::FleetStage;
 use crate::oracle::hindsight;
 use crate::random::fnv1a;
-use crate::report::{Run, TrainingRun};
+use crate::report::FleetRun;
 use crate::scenario::Scenario;
 use crate::simulate::{simulate, simulate_training};
-use crate::trace::Trace;
 use rayon::prelude::*;
+use row::Rows;
 use std::ops::Range;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use supple_strategy::{Ladder, Policy, policies};
+use supple_strategy::{Demand, Ladder, Policy, Record, policies};
 
 /// Cases in a chunk.
 pub const CHUNK: usize = 8;
@@ -33,7 +36,7 @@ pub const CHUNK: usize = 8;
 #[derive(Clone, Debug)]
 pub struct Sweep {
     /// Scenarios, which know where their files are; their own seeds are not used.
-    pub scenarios: Vec<Scenario>,
+    pub scenarios: Vec<AnyScenario>,
     /// Names of policies; the first is what the others are compared with.
     pub policies: Vec<String>,
     /// Seeds.
@@ -55,14 +58,20 @@ impl Sweep {
         self.check()?;
         let mut content = format!("{:?}", self.ladder);
         for scenario in &self.scenarios {
-            content += &format!("{:?} {:?}", scenario.clone().contents(), scenario.trace()?);
-            if scenario.load.file.is_some() {
-                content += &format!("{:?}", scenario.requests(&self.ladder)?);
-            }
+            content += &self.content(scenario)?;
         }
+        let count = |of: fn(&FleetScenario) -> usize, one| {
+            let count = |scenario: &AnyScenario| match scenario {
+                AnyScenario::Plain(_) => one,
+                AnyScenario::Fleet(fleet) => of(fleet),
+            };
+            self.scenarios.iter().map(count).collect()
+        };
         Ok(Manifest {
             version: env!("CARGO_PKG_VERSION").to_owned(),
-            scenarios: self.scenarios.iter().map(|scenario| scenario.name.clone()).collect(),
+            scenarios: self.scenarios.iter().map(|scenario| scenario.name().to_owned()).collect(),
+            models: count(|fleet| fleet.models.len(), 1),
+            machines: count(|fleet| fleet.machines.len(), 0),
             policies: self.policies.clone(),
             seeds: [self.seeds.start, self.seeds.end],
             regret: self.regret,
@@ -71,16 +80,36 @@ impl Sweep {
         })
     }
 
+    /// A scenario in full: its tables, and what it takes from files.
+    fn content(&self, scenario: &AnyScenario) -> Result<String, Error> {
+        match scenario {
+            AnyScenario::Plain(plain) => {
+                let requests = plain.load.file.as_ref().map(|_| plain.requests(&self.ladder)).transpose()?;
+                Ok(format!("{:?} {:?} {requests:?}", plain.as_ref().clone().contents(), plain.trace()?))
+            }
+            AnyScenario::Fleet(fleet) => {
+                let world = serde_json::to_string(&FleetStage::new(fleet, &self.ladder)?.world());
+                let world = world.map_err(|cause| Error::file(fleet.origin(), cause.into()))?;
+                Ok(format!("{:?} {:016x}", fleet.as_ref().clone().contents(), fnv1a(&world)))
+            }
+        }
+    }
+
     fn check(&self) -> Result<(), Error> {
         if self.scenarios.is_empty() || self.policies.is_empty() || self.seeds.is_empty() {
             let found = (self.scenarios.len(), self.policies.len(), self.seeds.end.saturating_sub(self.seeds.start));
             let found = format!("sweep of {} scenarios, {} policies, {} seeds", found.0, found.1, found.2);
             return Err(Error::field(found, "at least one of each"));
         }
-        twice("scenarios", self.scenarios.iter().map(|scenario| &*scenario.name))?;
+        twice("scenarios", self.scenarios.iter().map(AnyScenario::name))?;
         twice("policies", self.policies.iter().map(|name| &**name))?;
         for scenario in &self.scenarios {
-            self.policies.iter().try_for_each(|name| self.policy(name, scenario).map(drop))?;
+            let options = match scenario {
+                AnyScenario::Plain(plain) => &plain.policy,
+                AnyScenario::Fleet(fleet) => &fleet.policy,
+            };
+            let make = |name: &String| policies::by_name(name, options, &Demand::default()).map(drop);
+            self.policies.iter().try_for_each(make).map_err(|cause| Error::entry("policy", cause))?;
         }
         Ok(())
     }
@@ -105,7 +134,7 @@ impl Sweep {
             if !go_on.load(Ordering::Relaxed) {
                 return Ok(());
             }
-            let (rows, events) = self.chunk(folder.manifest().cases(chunk))?;
+            let (rows, events) = self.chunk(folder.manifest(), folder.manifest().cases(chunk))?;
             folder.write(chunk, &rows, &events)?;
             let done = done.fetch_add(1, Ordering::Relaxed) + 1;
             if !on_chunk(done, total) {
@@ -117,45 +146,61 @@ impl Sweep {
     }
 
     /// The runs of some cases, in order, and their requests where these are wanted.
-    fn chunk(&self, cases: Range<usize>) -> Result<(Vec<Row>, Vec<parquet::Event>), Error> {
-        let (mut rows, mut events) = (Vec::new(), Vec::new());
-        let seeds = (self.seeds.end - self.seeds.start) as usize;
+    fn chunk(&self, manifest: &Manifest, cases: Range<usize>) -> Result<(Rows, Vec<parquet::Event>), Error> {
+        let (mut rows, mut events) = (Rows::default(), Vec::new());
         for case in cases {
-            let mut scenario = self.scenarios[case / seeds].clone();
-            scenario.seed = self.seeds.start + (case % seeds) as u64;
-            let trace = scenario.trace()?;
-            self.case(&scenario, &trace, &mut rows, &mut events)?;
+            let (scenario, seed) = manifest.case(case);
+            match self.scenarios[scenario].clone().with_seed(seed) {
+                AnyScenario::Plain(plain) => self.plain(&plain, &mut rows, &mut events)?,
+                AnyScenario::Fleet(fleet) => self.fleet(&fleet, &mut rows, &mut events)?,
+            }
         }
         Ok((rows, events))
     }
 
-    fn case(
-        &self,
-        scenario: &Scenario,
-        trace: &Trace,
-        rows: &mut Vec<Row>,
-        events: &mut Vec<parquet::Event>,
-    ) -> Result<(), Error> {
+    fn plain(&self, scenario: &Scenario, rows: &mut Rows, events: &mut Vec<parquet::Event>) -> Result<(), Error> {
+        let trace = scenario.trace()?;
         let oracle = if self.regret && scenario.training.is_none() {
-            Some(hindsight(scenario, &self.ladder, trace)?.on_time_accuracy)
+            Some(hindsight(scenario, &self.ladder, &trace)?.on_time_accuracy)
         } else {
             None
         };
+        let named = (&*scenario.name, scenario.seed);
         for name in &self.policies {
             let mut policy = self.policy(name, scenario)?;
-            let (row, records) = if scenario.training.is_some() {
-                let run: TrainingRun = simulate_training(scenario, &self.ladder, trace, policy.as_mut(), name)?;
-                (Row::of_training(scenario, &run), run.records)
+            if scenario.training.is_some() {
+                let run = simulate_training(scenario, &self.ladder, &trace, policy.as_mut(), name)?;
+                self.put(Row::of_training(named, &run), &run.records, rows, events);
             } else {
-                let run: Run = simulate(scenario, &self.ladder, trace, policy.as_mut(), name)?;
-                (Row::of_serving(scenario, &run, oracle), run.records)
-            };
-            if self.events {
-                events.extend(parquet::Event::all(&row, &records));
+                let run = simulate(scenario, &self.ladder, &trace, policy.as_mut(), name)?;
+                self.put(Row::of_serving(named, &run, oracle), &run.records, rows, events);
             }
-            rows.push(row);
         }
         Ok(())
+    }
+
+    fn fleet(&self, scenario: &FleetScenario, rows: &mut Rows, events: &mut Vec<parquet::Event>) -> Result<(), Error> {
+        let stage = FleetStage::new(scenario, &self.ladder)?;
+        let named = (&*scenario.name, scenario.seed);
+        for name in &self.policies {
+            let FleetRun { runs, training, machines } = stage.run(name)?;
+            for run in &runs {
+                self.put(Row::of_serving(named, run, None), &run.records, rows, events);
+            }
+            for run in &training {
+                self.put(Row::of_training(named, run), &run.records, rows, events);
+            }
+            let (scenario, seed) = (&scenario.name, scenario.seed);
+            rows.machines.extend(machines.into_iter().map(|run| MachineRow { scenario: scenario.clone(), seed, run }));
+        }
+        Ok(())
+    }
+
+    fn put(&self, row: Row, records: &[Record], rows: &mut Rows, events: &mut Vec<parquet::Event>) {
+        if self.events {
+            events.extend(parquet::Event::all(&row, records));
+        }
+        rows.runs.push(row);
     }
 
     fn policy(&self, name: &str, scenario: &Scenario) -> Result<Box<dyn Policy>, Error> {
@@ -178,8 +223,10 @@ fn twice<'a>(field: &str, names: impl Iterator<Item = &'a str>) -> Result<(), Er
 pub struct Results {
     /// Which sweep it is.
     pub manifest: Manifest,
-    /// One row a run.
+    /// One row a run; of fleets, one for each model.
     pub rows: Vec<Row>,
+    /// One row for each machine of a fleet in a run.
+    pub machines: Vec<MachineRow>,
 }
 
 impl Results {
@@ -201,7 +248,7 @@ impl Results {
         parquet::runs(&self.rows)
     }
 
-    /// Writes `runs.parquet`, `comparison.json` and `report.html` into a folder.
+    /// Writes `runs.parquet`, `comparison.json` and `report.html` into a folder, and `machines.parquet` where there are fleets.
     ///
     /// # Errors
     /// When one cannot be made or written.
@@ -210,6 +257,9 @@ impl Results {
         let file = |name: &str, bytes: &[u8]| crate::report::write_atomically(&folder.join(name), bytes);
         let json = serde_json::json!({ "summaries": summaries, "comparisons": comparisons });
         file("runs.parquet", &self.parquet()?)?;
+        if !self.machines.is_empty() {
+            file("machines.parquet", &parquet::machines(&self.machines)?)?;
+        }
         file("comparison.json", format!("{json:#}\n").as_bytes())?;
         file("report.html", page::page(&self.manifest, &summaries, &comparisons)?.as_bytes())
     }

@@ -4,7 +4,7 @@ use crate::mechanism::Mechanism;
 use crate::trace::{End, Trace};
 use schemars::JsonSchema;
 use serde::Deserialize;
-use supple_strategy::Nanos;
+use supple_strategy::{Demand, Nanos};
 
 /// Table `[request]`: what a request is; its deadline is given as one of `deadline_services` and `deadline_ms`.
 #[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
@@ -68,6 +68,26 @@ pub struct Change {
 }
 
 impl Wants {
+    /// What is wanted of a run with this deadline, at its beginning.
+    pub(crate) fn demand(&self, deadline: Nanos) -> Demand {
+        let Self { accuracy_floor, miss_ceiling, .. } = *self;
+        Demand { deadline: Some(deadline), accuracy_floor, miss_ceiling }
+    }
+
+    /// What is wanted later, and from when on, ascending, when `service` is the dense rung's median service time in seconds; where `fixed`, the deadline
+    /// stays.
+    pub(crate) fn changes(&self, first: Demand, service: f64, fixed: bool) -> Vec<(Nanos, Demand)> {
+        let next = |demand: &mut Demand, change: &Change| {
+            *demand = Demand {
+                deadline: change.deadline(service).filter(|_| !fixed).or(demand.deadline),
+                accuracy_floor: change.accuracy_floor.or(demand.accuracy_floor),
+                miss_ceiling: change.miss_ceiling.or(demand.miss_ceiling),
+            };
+            Some((Nanos::from_seconds(change.at_s), *demand))
+        };
+        self.changes.iter().scan(first, next).collect()
+    }
+
     pub(crate) fn check(&self) -> Result<(), Error> {
         fraction("demand.accuracy_floor", self.accuracy_floor)?;
         fraction("demand.miss_ceiling", self.miss_ceiling)?;
@@ -247,7 +267,7 @@ fn one() -> u32 {
     1
 }
 
-fn at_least_one(field: &str, number: u64) -> Result<(), Error> {
+pub(crate) fn at_least_one(field: &str, number: u64) -> Result<(), Error> {
     if number > 0 { Ok(()) } else { Err(Error::field(format!("{field} = 0"), "at least 1")) }
 }
 

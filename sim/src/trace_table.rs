@@ -167,7 +167,18 @@ impl TraceTable {
     /// When a field is not as it must be, a file cannot be read, or the values make no trace.
     pub fn trace(&self, folder: &Path, duration: Nanos, seed: u64) -> Result<Noted<Trace>, Error> {
         self.check()?;
-        let mut loader = Loader { folder, duration, seed, place: "trace".to_string(), notes: Vec::new() };
+        self.trace_at("trace", folder, duration, seed)
+    }
+
+    /// [`trace`](Self::trace) of a table that was checked and stands at `place`, which names its random streams.
+    pub(crate) fn trace_at(
+        &self,
+        place: &str,
+        folder: &Path,
+        duration: Nanos,
+        seed: u64,
+    ) -> Result<Noted<Trace>, Error> {
+        let mut loader = Loader { folder, duration, seed, place: place.to_owned(), notes: Vec::new() };
         let value = loader.trace(self)?;
         Ok(Noted { value, notes: loader.notes })
     }

@@ -37,6 +37,19 @@ pub enum StopReason {
     OutOfEvents,
 }
 
+impl StopReason {
+    /// Its name, as in reports.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Finished => "finished",
+            Self::TraceEnded => "trace_ended",
+            Self::Starved => "starved",
+            Self::OutOfTime => "out_of_time",
+            Self::OutOfEvents => "out_of_events",
+        }
+    }
+}
+
 /// How far a world may run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Limits {

@@ -6,7 +6,7 @@ use std::fs;
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use supple_sim::sweep::{Folder, Row, Shard, Sweep, bootstrap};
-use supple_sim::{Scenario, library};
+use supple_sim::{AnyScenario, Scenario, library};
 
 const DIP: &str =
     "[trace]\nsteps = [[0.0, 1.0], [0.5, 0.3], [1.0, 0.8]]\n[request]\nbatch = 4\ndeadline_services = 3.0\n";
@@ -18,9 +18,18 @@ fn named(name: &str, tables: &str) -> Scenario {
     scenario
 }
 
+/// Two models on two machines, of which one goes away.
+fn fleet() -> AnyScenario {
+    let text = "name = \"fleet\"\nduration_s = 1.0\n[[machine]]\nname = \"a\"\n[[machine]]\nname = \"b\"\n\
+                [machine.presence]\ngenerate = { markov = { levels = [1.0, 0.0], mean_s = [0.3, 0.1] } }\n\
+                [[model]]\nname = \"m\"\nload = { rate_hz = 60.0 }\n[[model]]\nname = \"n\"\nmachines = [\"b\"]\n\
+                training = { steps = 20, batch = 4, deadline_s = 0.9 }\n";
+    AnyScenario::parse(text, "fleet.toml").expect("a scenario")
+}
+
 fn sweep() -> Sweep {
     Sweep {
-        scenarios: vec![named("dip", DIP), named("training", TRAINING)],
+        scenarios: vec![named("dip", DIP).into(), named("training", TRAINING).into(), fleet()],
         policies: ["hold", "kalman", "slack"].map(str::to_owned).to_vec(),
         seeds: 5..16,
         ladder: ladder(),
@@ -67,7 +76,8 @@ fn bytes_do_not_depend_on_threads_stops_and_shards() {
     let (folder, whole) = run(one.path(), Shard::WHOLE, 1, usize::MAX);
     assert!(whole);
     let expected = finished(&folder, one.path());
-    assert_eq!(folder.results().expect("readable").expect("whole").rows.len(), 2 * 11 * 3);
+    let results = folder.results().expect("readable").expect("whole");
+    assert_eq!((results.rows.len(), results.machines.len()), ((1 + 1 + 2) * 11 * 3, 2 * 11 * 3));
 
     let three = tempfile::tempdir().expect("a folder");
     let (folder, _) = run(three.path(), Shard::WHOLE, 3, usize::MAX);
@@ -101,11 +111,12 @@ fn a_folder_of_another_sweep_is_refused_and_says_what_differs() {
     open(sweep()).expect("the same");
     let message = |sweep: Sweep| open(sweep).expect_err("another").to_string();
     assert!(message(Sweep { seeds: 0..16, ..sweep() }).contains("other seeds"));
-    let other = Sweep { scenarios: vec![named("dip", TRAINING), named("training", DIP)], ..sweep() };
+    let other =
+        Sweep { scenarios: vec![named("dip", TRAINING).into(), named("training", DIP).into(), fleet()], ..sweep() };
     assert!(message(other).contains("other content of scenarios"));
     assert!(message(Sweep { policies: vec!["best".into()], ..sweep() }).contains("\"best\": expected one of"));
     assert!(message(Sweep { seeds: 3..3, ..sweep() }).contains("0 seeds: expected at least one of each"));
-    let twice = Sweep { scenarios: vec![named("dip", DIP), named("dip", TRAINING)], ..sweep() };
+    let twice = Sweep { scenarios: vec![named("dip", DIP).into(), named("dip", TRAINING).into()], ..sweep() };
     assert!(message(twice).contains("dip: expected each name once"));
 }
 
@@ -136,11 +147,15 @@ fn the_table_reads_back_as_the_rows() {
         assert_eq!(record.get_string(2).expect("policy"), &row.policy);
         assert_eq!(record.get_double(8).expect("right in time").to_bits(), row.right_in_time.to_bits());
         assert_eq!(record.get_double(10).ok(), row.regret);
+        assert_eq!(record.get_string(17).ok(), row.model.as_ref());
         assert_eq!(record.get_double(16).expect("took").to_bits(), row.took_s.to_bits());
         assert!(row.regret.is_none_or(|regret| regret >= 0.0), "{row:?}");
         found += 1;
     }
     assert_eq!(found, rows.len());
+    let file = fs::File::open(folder.path().join("machines.parquet")).expect("a file");
+    let machines = SerializedFileReader::new(file).expect("a Parquet file");
+    assert_eq!(machines.metadata().file_metadata().num_rows(), 2 * 11 * 3);
 }
 
 proptest! {
@@ -166,8 +181,9 @@ fn a_bootstrap_interval_is_as_wide_as_theory_says() {
 #[test]
 fn the_shipped_ladder_runs_every_shipped_scenario_without_files() {
     let ladder = library::ladder().expect("a ladder");
-    let shipped = library::ALL.iter().map(|shipped| Scenario::parse(shipped.text, shipped.name).expect("a scenario"));
-    let scenarios: Vec<Scenario> =
+    let shipped =
+        library::ALL.iter().map(|shipped| AnyScenario::parse(shipped.text, shipped.name).expect("a scenario"));
+    let scenarios: Vec<AnyScenario> =
         shipped.filter(|s| !s.needs_files()).map(|s| s.lasting(2.0).expect("a length")).collect();
     assert!(scenarios.len() > 8);
     let all = Sweep { scenarios, ladder, seeds: 0..1, regret: false, events: false, ..sweep() };

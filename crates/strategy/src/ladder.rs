@@ -142,6 +142,20 @@ impl Ladder {
         Ok(Self { stamp: self.stamp.clone(), rungs })
     }
 
+    /// The same rungs for pieces of work of which each is `factor` of the measured ones: in seconds, bytes moved and joules. Bytes resident and quality stay.
+    ///
+    /// # Errors
+    /// Unless the factor is above zero, and the products are finite.
+    pub fn times(&self, factor: f64) -> Result<Self, Error> {
+        let times = |rung: &Rung| {
+            let Amounts { seconds, resident, moved, joules } = rung.cost;
+            let cost = Amounts { seconds: factor * seconds, resident, moved: factor * moved, joules: factor * joules };
+            let service = Spread(rung.service.0.iter().map(|seconds| factor * seconds).collect());
+            Rung { setting: rung.setting.clone(), cost, service, quality: rung.quality }
+        };
+        Self::new(self.stamp.clone(), self.rungs.iter().map(times).collect())
+    }
+
     /// The rungs, dense first.
     pub fn rungs(&self) -> &[Rung] {
         &self.rungs

@@ -26,7 +26,7 @@ use serde::de::DeserializeOwned;
 use std::path::Path;
 use supple_executor::{Backend, Batch, Executor};
 use supple_models::{Data, ModelName};
-use supple_sim::{Report, Run, Scenario, Trace, library, write_atomically};
+use supple_sim::{AnyScenario, FleetScenario, Report, Run, Scenario, Trace, library, write_atomically};
 use supple_strategy::{Ladder, Policy, Stamp, policies};
 
 /// How a command ended.
@@ -96,6 +96,15 @@ impl Source {
 }
 
 impl Play {
+    /// The scenario of either form.
+    pub(crate) fn any_scenario(&self) -> Result<AnyScenario> {
+        let scenario = any_scenario(&self.scenario)?.with_files_in(self.traces.as_deref());
+        Ok(match self.seed {
+            Some(seed) => scenario.with_seed(seed),
+            None => scenario,
+        })
+    }
+
     /// The scenario with its trace.
     pub(crate) fn scenario(&self) -> Result<(Scenario, Trace)> {
         read_scenario(&self.scenario, self.traces.as_deref(), self.seed)
@@ -107,7 +116,8 @@ impl Play {
     }
 
     /// Writes the report where one is wanted.
-    pub(crate) fn write(&self, report: &Report, trace: &Trace) -> Result<()> {
+    pub(crate) fn write<'a>(&self, report: &Report, trace: impl Into<Option<&'a Trace>>) -> Result<()> {
+        let trace = trace.into();
         if let Some(folder) = &self.report {
             report.write(folder, trace)?;
             eprintln!("report: {}", folder.join("report.html").display());
@@ -134,12 +144,22 @@ pub(crate) fn read_scenario(name: &str, traces: Option<&Path>, seed: Option<u64>
     Ok((scenario, trace))
 }
 
-/// A scenario from a file or, where there is no such file, the shipped one of this name.
+/// A scenario of one model on one machine, as [`any_scenario`] finds it.
 pub(crate) fn named_scenario(name: &str) -> Result<Scenario> {
+    match any_scenario(name)? {
+        AnyScenario::Plain(scenario) => Ok(*scenario),
+        AnyScenario::Fleet(_) => {
+            bail!("{name}: a fleet: expected one model on one machine, without [[machine]] and [[model]]")
+        }
+    }
+}
+
+/// A scenario from a file or, where there is no such file, the shipped one of this name.
+pub(crate) fn any_scenario(name: &str) -> Result<AnyScenario> {
     let shipped = library::by_name(name).filter(|_| !Path::new(name).exists());
     Ok(match shipped {
-        Some(shipped) => Scenario::parse(shipped.text, shipped.name)?,
-        None => Scenario::read(Path::new(name))?,
+        Some(shipped) => AnyScenario::parse(shipped.text, shipped.name)?,
+        None => AnyScenario::read(Path::new(name))?,
     })
 }
 
@@ -155,6 +175,17 @@ pub(crate) fn demand_kept(report: &Report, scenario: &Scenario) -> End {
     let policies = || report.runs.iter().filter(|run| run.policy != Run::ORACLE);
     let guided = policies().filter(|run| run.policy != "hold").count();
     let kept = policies().filter(|run| guided == 0 || run.policy != "hold").all(|run| run.miss_rate <= ceiling);
+    if kept { End::Done } else { End::DemandNotKept }
+}
+
+/// Whether every guided model of a fleet kept its demand; dense `hold` counts only when it runs alone.
+pub(crate) fn fleet_kept(report: &Report, scenario: &FleetScenario) -> End {
+    let alone = report.runs.iter().all(|run| run.policy == "hold");
+    let ceiling = |run: &Run| {
+        let model = scenario.models.iter().find(|model| Some(&model.name) == run.model.as_ref());
+        model.and_then(|model| model.demand.miss_ceiling).unwrap_or(1.0)
+    };
+    let kept = report.runs.iter().filter(|run| alone || run.policy != "hold").all(|run| run.miss_rate <= ceiling(run));
     if kept { End::Done } else { End::DemandNotKept }
 }
 

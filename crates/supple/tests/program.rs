@@ -225,6 +225,26 @@ fn a_sweep_of_parts_is_the_sweep() {
 }
 
 #[test]
+fn a_fleet_is_simulated_swept_and_refused_where_it_is_not_known() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = folder.path();
+    let run = ["simulate", "--scenario", "two-models", "--ladder", "reference", "--report", "report", "--json"];
+    let output = supple(at, &run);
+    assert!(matches!(output.status.code(), Some(0 | 1)), "{}", text(&output.stderr));
+    let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let models: Vec<_> = report["runs"].as_array().unwrap().iter().map(|run| run["model"].as_str().unwrap()).collect();
+    assert_eq!(models, ["often", "heavy", "often", "heavy"]);
+    assert_eq!(report["machines"][1]["machine"], "host");
+    assert!(std::fs::read_to_string(at.join("report").join("report.html")).unwrap().contains("host"));
+    let sweep = ["sweep", "--scenarios", "preempted", "--seeds", "0..2", "--duration", "2", "--out", "swept", "--json"];
+    let output = supple(at, &sweep);
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    assert!(at.join("swept").join("machines.parquet").exists());
+    refused(at, &[&run[..], &["--regret"]].concat(), &["--regret", "two-models"]);
+    refused(at, &["serve", "--scenario", "two-models", "--ladder", "reference"], &["two-models", "a fleet"]);
+}
+
+#[test]
 fn a_trace_file_is_written_for_a_run() {
     let folder = tempfile::tempdir().unwrap();
     let run =

@@ -1,18 +1,20 @@
 //! The report as one page of HTML that needs nothing else.
 use super::html::{bars, caption, card, heading, page, table};
 use super::plots::Plots;
-use super::{Report, Run, TrainingRun};
+use super::{MachineRun, Report, Run, TrainingRun};
 use crate::error::Error;
+use crate::fleet::Outage;
 use crate::trace::Trace;
 use supple_strategy::{Nanos, Record};
 
 impl Report {
-    /// The contents of `report.html`: figures, bars, and for each run that still has its records the plots of share, density and
-    /// latency over time. It loads nothing from elsewhere.
+    /// The contents of `report.html`: figures, bars, for each run that still has its records the plots of density and latency over time, with the share
+    /// where that is given, and for each machine of a fleet its share. It loads nothing from elsewhere.
     ///
     /// # Errors
     /// When a plot cannot be drawn.
-    pub fn html(&self, trace: &Trace) -> Result<String, Error> {
+    pub fn html<'a>(&self, trace: impl Into<Option<&'a Trace>>) -> Result<String, Error> {
+        let trace = trace.into();
         let title = format!("Supple report: {}", self.scenario);
         let tables: String = self.cells().iter().map(table).collect();
         let mut body = heading(&self.scenario, &format!("seed {}", self.seed));
@@ -26,6 +28,9 @@ impl Report {
         for run in &self.training {
             body += &training(run, self.until(), trace)?;
         }
+        for machine in self.machines_once() {
+            body += &share(machine, self.until())?;
+        }
         Ok(page(&title, &body))
     }
 
@@ -38,6 +43,12 @@ impl Report {
         accuracy + &missed + &right
     }
 
+    /// The machines of a fleet, whose shares are the same under every policy.
+    pub(super) fn machines_once(&self) -> impl Iterator<Item = &MachineRun> {
+        let first = self.machines.first().map(|machine| &machine.policy);
+        self.machines.iter().filter(move |machine| Some(&machine.policy) == first)
+    }
+
     /// End of all time axes: when the last work of any run ended.
     fn until(&self) -> Nanos {
         let serving = self.runs.iter().flat_map(|run| &run.records);
@@ -46,7 +57,7 @@ impl Report {
     }
 }
 
-fn serving(run: &Run, until: Nanos, trace: &Trace) -> Result<String, Error> {
+fn serving(run: &Run, until: Nanos, trace: Option<&Trace>) -> Result<String, Error> {
     let plots = Plots {
         records: &run.records,
         densities: &run.densities,
@@ -64,22 +75,37 @@ fn serving(run: &Run, until: Nanos, trace: &Trace) -> Result<String, Error> {
     section(&run.title(), &note, &plots, trace)
 }
 
-fn training(run: &TrainingRun, until: Nanos, trace: &Trace) -> Result<String, Error> {
+fn training(run: &TrainingRun, until: Nanos, trace: Option<&Trace>) -> Result<String, Error> {
     let plots = Plots { records: &run.records, densities: &run.densities, until, latency: "step, ms", due_ms: None };
+    let lost = if run.lost > 0 { format!(", {} lost and made again", run.lost) } else { String::new() };
     let note = format!(
-        "{} of {} steps in time, due at {:.2} s, {} switches",
+        "{} of {} steps in time, due at {:.2} s, {} switches{lost}",
         run.done, run.steps, run.deadline_s, run.switches
     );
     section(&run.title(), &note, &plots, trace)
 }
 
 /// The plots of a run under its title; nothing for a run without records.
-fn section(title: &str, note: &str, plots: &Plots, trace: &Trace) -> Result<String, Error> {
+fn section(title: &str, note: &str, plots: &Plots, trace: Option<&Trace>) -> Result<String, Error> {
     if plots.records.is_empty() {
         return Ok(String::new());
     }
-    let drawn = [plots.share(trace)?, plots.density()?, plots.latencies()?].concat();
+    let share = trace.map_or(Ok(String::new()), |trace| plots.share(trace))?;
+    let drawn = [share, plots.density()?, plots.latencies()?].concat();
     Ok(card(&(caption(title, note) + &drawn)))
+}
+
+/// The share of a machine of a fleet.
+fn share(machine: &MachineRun, until: Nanos) -> Result<String, Error> {
+    let Some(share) = &machine.share else { return Ok(String::new()) };
+    let plots = Plots { records: &[], densities: &[], until, latency: "", due_ms: None };
+    let seconds = |outage: &Outage| match outage.to {
+        Nanos::MAX => format!("from {:.2} s on", outage.from.seconds()),
+        to => format!("{:.2} to {:.2} s", outage.from.seconds(), to.seconds()),
+    };
+    let within: Vec<String> = machine.outages.iter().filter(|outage| outage.from < until).map(seconds).collect();
+    let note = if within.is_empty() { "always there".to_owned() } else { format!("away {}", within.join(", ")) };
+    Ok(card(&(caption(&machine.machine, &note) + &plots.share(share)?)))
 }
 
 /// The time from arrival to due in milliseconds, when it is the same for all.

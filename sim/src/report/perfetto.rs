@@ -1,5 +1,5 @@
 //! The runs as a trace file of Chrome and Perfetto.
-use super::Report;
+use super::{MachineRun, Report};
 use crate::trace::Trace;
 use serde_json::{Value, json};
 use supple_strategy::{Nanos, Record};
@@ -9,11 +9,13 @@ const THREADS: [&str; 2] = ["work", "missed"];
 
 impl Report {
     /// The contents of a JSON file in the Trace Event Format, for `ui.perfetto.dev` or `chrome://tracing`: a process for each run that still has its
-    /// records, in it the pieces of work by rung with their waiting times, what was missed, and the share and density as counters.
+    /// records, in it the pieces of work by rung with their waiting times, what was missed, and the density and, where it is given, the share as counters;
+    /// and a process for each machine of a fleet, with its share and when it was away.
     ///
     /// # Errors
     /// When it cannot be written as JSON.
-    pub fn perfetto(&self, trace: &Trace) -> serde_json::Result<String> {
+    pub fn perfetto<'a>(&self, trace: impl Into<Option<&'a Trace>>) -> serde_json::Result<String> {
+        let trace = trace.into();
         let serving = self.runs.iter().map(|run| (run.title(), &run.records, &run.densities));
         let training = self.training.iter().map(|run| (run.title(), &run.records, &run.densities));
         let mut events = Vec::new();
@@ -21,7 +23,15 @@ impl Report {
             name_process(process, &title, &mut events);
             records.iter().enumerate().for_each(|(i, record)| work(process, i, record, &mut events));
             densities_over_time(process, records, densities, &mut events);
-            share_over_time(process, records, trace, &mut events);
+            if let Some(trace) = trace {
+                share_over_time(process, last(records), trace, &mut events);
+            }
+        }
+        let runs = self.runs.len() + self.training.len();
+        let records = self.runs.iter().map(|run| &run.records).chain(self.training.iter().map(|run| &run.records));
+        let until = records.map(|records| last(records)).max().unwrap_or_default();
+        for (i, machine) in self.machines_once().enumerate() {
+            machine_over_time(runs + i, machine, until, &mut events);
         }
         let about = json!({ "scenario": self.scenario, "seed": self.seed });
         serde_json::to_string(&json!({ "traceEvents": events, "displayTimeUnit": "ms", "otherData": about }))
@@ -79,9 +89,27 @@ fn densities_over_time(process: usize, records: &[Record], densities: &[f64], ev
     }
 }
 
-fn share_over_time(process: usize, records: &[Record], trace: &Trace, events: &mut Vec<Value>) {
-    let until = records.iter().map(|record| record.finished.unwrap_or(record.started)).max().unwrap_or_default();
+/// When the last piece of work ended.
+fn last(records: &[Record]) -> Nanos {
+    records.iter().map(|record| record.finished.unwrap_or(record.started)).max().unwrap_or_default()
+}
+
+fn share_over_time(process: usize, until: Nanos, trace: &Trace, events: &mut Vec<Value>) {
     let next = |&when: &Nanos| trace.next_change(when).filter(|next| *next < until);
     let changes = std::iter::successors(Some(Nanos::ZERO), next);
     events.extend(changes.map(|when| counter(process, "share", when, trace.at(when))));
+}
+
+fn machine_over_time(process: usize, machine: &MachineRun, until: Nanos, events: &mut Vec<Value>) {
+    let name = format!("machine {}", machine.machine);
+    events.push(json!({ "name": "process_name", "ph": "M", "pid": process, "args": { "name": name } }));
+    if let Some(share) = &machine.share {
+        share_over_time(process, until, share, events);
+    }
+    for outage in machine.outages.iter().filter(|outage| outage.from < until) {
+        let span = micros(outage.to.min(until) - outage.from);
+        events.push(json!({
+            "name": "away", "cat": "machine", "ph": "X", "pid": process, "tid": 0, "ts": micros(outage.from), "dur": span,
+        }));
+    }
 }

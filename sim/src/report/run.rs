@@ -1,4 +1,5 @@
 //! The figures of a serving run.
+use crate::world::StopReason;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use supple_strategy::{Ladder, Nanos, Record};
@@ -52,6 +53,12 @@ pub struct Run {
     /// What hindsight gets right in time more, where it was asked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub regret: Option<f64>,
+    /// The model, where a fleet has several.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub model: Option<String>,
+    /// Why the run ended, where it was simulated.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stopped: Option<StopReason>,
     /// What became of each request, for plots.
     #[serde(skip)]
     pub records: Vec<Record>,
@@ -75,6 +82,8 @@ impl Run {
         Self {
             policy: policy.to_string(),
             plant,
+            model: None,
+            stopped: None,
             requests,
             missed,
             accuracy: accuracy(&records),
@@ -91,10 +100,28 @@ impl Run {
         }
     }
 
-    /// Policy and plant, as titles name the run.
-    pub fn title(&self) -> String {
-        format!("{} · {}", self.policy, self.plant)
+    /// The same run, of a model of a fleet.
+    #[must_use]
+    pub fn of_model(self, model: &str) -> Self {
+        Self { model: Some(model.to_owned()), ..self }
     }
+
+    /// The same run, which ended for this reason.
+    #[must_use]
+    pub fn ended(self, reason: StopReason) -> Self {
+        Self { stopped: Some(reason), ..self }
+    }
+
+    /// Policy, plant and model, as titles name the run.
+    pub fn title(&self) -> String {
+        title(&self.policy, self.plant, self.model.as_deref())
+    }
+}
+
+/// Policy, plant and model, as titles name a run.
+pub(super) fn title(policy: &str, plant: PlantName, model: Option<&str>) -> String {
+    let model = model.map_or(String::new(), |model| format!(" · {model}"));
+    format!("{policy} · {plant}{model}")
 }
 
 /// `part / whole`, and 0 of nothing.

@@ -1,5 +1,6 @@
 //! The figures of a training run.
-use super::run::{PlantName, densities, mean_density, millis, percentiles, switches};
+use super::run::{PlantName, densities, mean_density, millis, percentiles, switches, title};
+use crate::world::StopReason;
 use serde::{Deserialize, Serialize};
 use supple_strategy::{Ladder, Nanos, Record};
 
@@ -12,8 +13,11 @@ pub struct TrainingRun {
     pub plant: PlantName,
     /// Steps asked for.
     pub steps: usize,
-    /// Steps that ended by the deadline.
+    /// Steps that ended by the deadline and were not lost.
     pub done: usize,
+    /// Steps that were made and lost when the machine went away.
+    #[serde(default, skip_serializing_if = "none")]
+    pub lost: usize,
     /// When the run was due, in seconds.
     pub deadline_s: f64,
     /// When the last step ended, in seconds.
@@ -31,6 +35,12 @@ pub struct TrainingRun {
     /// Accuracy of the trained model on held-out data, where it was measured. The simulator does not guess it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub final_accuracy: Option<f64>,
+    /// The model, where a fleet has several.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub model: Option<String>,
+    /// Why the run ended, where it was simulated.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stopped: Option<StopReason>,
     /// What became of each step, for plots.
     #[serde(skip)]
     pub records: Vec<Record>,
@@ -54,8 +64,11 @@ impl TrainingRun {
         Self {
             policy: policy.to_string(),
             plant,
+            model: None,
+            stopped: None,
             steps,
             done: records.iter().filter(|record| !record.missed()).count(),
+            lost: 0,
             deadline_s: deadline.seconds(),
             took_s: records.iter().filter_map(|record| record.finished).max().map_or(0.0, Nanos::seconds),
             mean_density: mean_density(&records, &densities),
@@ -80,8 +93,26 @@ impl TrainingRun {
         Self { final_accuracy: Some(accuracy), ..self }
     }
 
-    /// Policy and plant, as titles name the run.
-    pub fn title(&self) -> String {
-        format!("{} · {} · training", self.policy, self.plant)
+    /// The same run, of a model of a fleet, of whose records so many are of steps that were lost.
+    #[must_use]
+    pub fn of_model(self, model: &str, lost: usize) -> Self {
+        let done = self.done.saturating_sub(lost);
+        Self { model: Some(model.to_owned()), done, lost, ..self }
     }
+
+    /// The same run, which ended for this reason.
+    #[must_use]
+    pub fn ended(self, reason: StopReason) -> Self {
+        Self { stopped: Some(reason), ..self }
+    }
+
+    /// Policy, plant and model, as titles name the run.
+    pub fn title(&self) -> String {
+        format!("{} · training", title(&self.policy, self.plant, self.model.as_deref()))
+    }
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]
+fn none(count: &usize) -> bool {
+    *count == 0
 }

@@ -37,7 +37,7 @@ impl Report {
     ///
     /// # Errors
     /// When a plot cannot be drawn or a file not be written.
-    pub fn write(&self, folder: &Path, trace: &Trace) -> Result<(), Error> {
+    pub fn write<'a>(&self, folder: &Path, trace: impl Into<Option<&'a Trace>>) -> Result<(), Error> {
         let json = self.json().map_err(|cause| Error::file(&folder.join("report.json"), cause.into()))?;
         let html = self.html(trace)?;
         std::fs::create_dir_all(folder).map_err(|cause| Error::file(folder, cause))?;

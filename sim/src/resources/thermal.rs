@@ -1,12 +1,13 @@
 //! Power, energy and heat.
 use crate::error::Error;
 use crate::resource::{Account, Capacity, JobId, Resource, Work};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use supple_strategy::Nanos;
 
 /// How a machine turns work into heat and gets rid of it: one thermal resistance and one capacity (the lumped RC model of Skadron,
 /// Abdelzaher and Stan, "Control-theoretic techniques and thermal-RC modeling", HPCA 2002).
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Heat {
     /// Temperature around, in degrees Celsius.
@@ -33,7 +34,7 @@ impl Heat {
         self.kelvin_per_watt * self.joules_per_kelvin
     }
 
-    fn check(&self) -> Result<(), Error> {
+    pub(crate) fn check(&self) -> Result<(), Error> {
         let positive = [("kelvin_per_watt", self.kelvin_per_watt), ("joules_per_kelvin", self.joules_per_kelvin)];
         let natural = [("idle_w", self.idle_w), ("peak_w", self.peak_w), ("throttle", self.throttle)];
         let fault =
@@ -66,8 +67,10 @@ pub struct Thermal<R> {
     capacity: Capacity,
     now: Nanos,
     celsius: f64,
+    hottest: f64,
     joules: f64,
     throttled: bool,
+    throttled_s: f64,
 }
 
 impl<R: Resource> Thermal<R> {
@@ -79,7 +82,8 @@ impl<R: Resource> Thermal<R> {
         heat.check()?;
         inner.set_capacity(Nanos::ZERO, full);
         let (now, celsius) = (Nanos::ZERO, heat.ambient_c);
-        Ok(Self { inner, heat, full, capacity: full, now, celsius, joules: 0.0, throttled: false })
+        let (hottest, joules, throttled, throttled_s) = (celsius, 0.0, false, 0.0);
+        Ok(Self { inner, heat, full, capacity: full, now, celsius, hottest, joules, throttled, throttled_s })
     }
 
     /// Temperature at the last change, in degrees Celsius.
@@ -87,9 +91,24 @@ impl<R: Resource> Thermal<R> {
         self.celsius
     }
 
+    /// Highest temperature up to the last change, in degrees Celsius.
+    pub fn hottest(&self) -> f64 {
+        self.hottest
+    }
+
     /// Energy used up to the last change, in joules.
     pub fn joules(&self) -> f64 {
         self.joules
+    }
+
+    /// Energy used up to now, if nothing changed since the last change, in joules.
+    pub fn joules_at(&self, now: Nanos) -> f64 {
+        self.joules + self.watts() * now.since(self.now).seconds()
+    }
+
+    /// How long it was throttled up to the last change, in seconds.
+    pub fn throttled_s(&self) -> f64 {
+        self.throttled_s
     }
 
     /// Whether it is throttled.
@@ -119,6 +138,8 @@ impl<R: Resource> Thermal<R> {
         let goal = self.equilibrium();
         self.joules += self.watts() * seconds;
         self.celsius = goal + (self.celsius - goal) * (-seconds / self.heat.time_constant()).exp();
+        self.hottest = self.hottest.max(self.celsius);
+        self.throttled_s += if self.throttled { seconds } else { 0.0 };
         self.now = self.now.max(now);
     }
 

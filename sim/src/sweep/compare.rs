@@ -3,6 +3,7 @@ use super::Row;
 use crate::random::stream;
 use rand::RngExt;
 use serde::Serialize;
+use std::collections::BTreeMap;
 
 /// A figure of a run.
 pub struct Metric {
@@ -42,6 +43,9 @@ pub struct Interval {
 pub struct Comparison {
     /// Name of the scenario.
     pub scenario: String,
+    /// The model, of a fleet.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub model: Option<String>,
     /// Name of the policy.
     pub policy: String,
     /// Name of the policy that it is compared with.
@@ -62,6 +66,9 @@ pub struct Comparison {
 pub struct Summary {
     /// Name of the scenario.
     pub scenario: String,
+    /// The model, of a fleet.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub model: Option<String>,
     /// Name of the policy.
     pub policy: String,
     /// Runs.
@@ -93,13 +100,14 @@ pub fn bootstrap(values: &[f64], name: &str) -> Interval {
 pub(super) fn comparisons(rows: &[Row], policies: &[String]) -> Vec<Comparison> {
     let Some((against, others)) = policies.split_first() else { return Vec::new() };
     let mut found = Vec::new();
-    for (scenario, cases) in by_scenario(rows, policies.len()) {
+    for (part, rows) in grouped(rows, Row::part) {
+        let cases: Vec<&[&Row]> = rows.chunks_exact(policies.len()).collect();
         for (i, policy) in others.iter().enumerate() {
             for metric in METRICS {
-                let pair = |case: &&[Row]| Some((metric.of)(&case[i + 1])? - (metric.of)(&case[0])?);
+                let pair = |case: &&[&Row]| Some((metric.of)(case[i + 1])? - (metric.of)(case[0])?);
                 let differences: Vec<f64> = cases.iter().filter_map(pair).collect();
                 if !differences.is_empty() {
-                    found.push(comparison(scenario, policy, against, metric, &differences));
+                    found.push(comparison(part, [policy, against], metric, &differences));
                 }
             }
         }
@@ -107,11 +115,12 @@ pub(super) fn comparisons(rows: &[Row], policies: &[String]) -> Vec<Comparison> 
     found
 }
 
-fn comparison(scenario: &str, policy: &str, against: &str, metric: &Metric, differences: &[f64]) -> Comparison {
-    let difference = bootstrap(differences, &format!("{scenario} {policy} {}", metric.name));
+fn comparison(part: Part<'_>, [policy, against]: [&str; 2], metric: &Metric, differences: &[f64]) -> Comparison {
+    let difference = bootstrap(differences, &format!("{} {policy} {}", label(part.0, part.1), metric.name));
     let clear = difference.low > 0.0 || difference.high < 0.0;
     Comparison {
-        scenario: scenario.to_owned(),
+        scenario: part.0.to_owned(),
+        model: part.1.map(str::to_owned),
         policy: policy.to_owned(),
         against: against.to_owned(),
         metric: metric.name,
@@ -121,35 +130,50 @@ fn comparison(scenario: &str, policy: &str, against: &str, metric: &Metric, diff
     }
 }
 
-/// The scenarios in order, each with its cases, which are the rows of all policies on one seed.
-fn by_scenario(rows: &[Row], policies: usize) -> Vec<(&str, Vec<&[Row]>)> {
-    let mut found: Vec<(&str, Vec<&[Row]>)> = Vec::new();
-    for case in rows.chunks_exact(policies.max(1)) {
-        match found.last_mut() {
-            Some((name, cases)) if *name == case[0].scenario => cases.push(case),
-            _ => found.push((&case[0].scenario, vec![case])),
-        }
+/// Name of a scenario, and of a model of it where it is a fleet.
+type Part<'a> = (&'a str, Option<&'a str>);
+
+impl Row {
+    fn part(&self) -> Part<'_> {
+        (&self.scenario, self.model.as_deref())
     }
-    found
+
+    /// What a line of means is about.
+    fn line(&self) -> (&str, &str, Option<&str>) {
+        (&self.scenario, &self.policy, self.model.as_deref())
+    }
 }
 
-/// Means over the seeds, in the order in which scenarios and policies first come.
-pub(super) fn summaries(rows: &[Row]) -> Vec<Summary> {
-    let mut groups: Vec<(&str, &str, Vec<&Row>)> = Vec::new();
+/// Scenario and model, as titles name them.
+pub(super) fn label(scenario: &str, model: Option<&str>) -> String {
+    model.map_or_else(|| scenario.to_owned(), |model| format!("{scenario} · {model}"))
+}
+
+/// The rows with equal keys, in the order in which keys first come.
+fn grouped<'a, K: Copy + Ord>(rows: &'a [Row], key: impl Fn(&'a Row) -> K) -> Vec<(K, Vec<&'a Row>)> {
+    let mut places = BTreeMap::new();
+    let mut groups: Vec<(K, Vec<&Row>)> = Vec::new();
     for row in rows {
-        let same = |group: &&mut (&str, &str, Vec<&Row>)| group.0 == row.scenario && group.1 == row.policy;
-        match groups.iter_mut().rev().find(same) {
-            Some(group) => group.2.push(row),
-            None => groups.push((&row.scenario, &row.policy, vec![row])),
+        let key = key(row);
+        let place = *places.entry(key).or_insert(groups.len());
+        if place == groups.len() {
+            groups.push((key, Vec::new()));
         }
+        groups[place].1.push(row);
     }
-    let summary = |(scenario, policy, rows): (&str, &str, Vec<&Row>)| Summary {
+    groups
+}
+
+/// Means over the seeds, in the order in which scenarios, policies and models first come.
+pub(super) fn summaries(rows: &[Row]) -> Vec<Summary> {
+    let summary = |((scenario, policy, model), rows): ((&str, &str, Option<&str>), Vec<&Row>)| Summary {
         scenario: scenario.to_owned(),
+        model: model.map(str::to_owned),
         policy: policy.to_owned(),
         runs: rows.len(),
         means: METRICS.iter().map(|metric| mean(rows.iter().filter_map(|row| (metric.of)(row)))).collect(),
     };
-    groups.into_iter().map(summary).collect()
+    grouped(rows, Row::line).into_iter().map(summary).collect()
 }
 
 fn mean(values: impl Iterator<Item = f64>) -> Option<f64> {

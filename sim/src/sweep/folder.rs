@@ -1,7 +1,9 @@
 //! A sweep on disk: its manifest and its chunks.
 use super::parquet::{self, Event};
-use super::{CHUNK, Results, Row};
+use super::row::Rows;
+use super::{CHUNK, Results};
 use crate::error::Error;
+use crate::json::read_json;
 use crate::report::write_atomically;
 use serde::{Deserialize, Serialize};
 use std::fs;
@@ -17,6 +19,10 @@ pub struct Manifest {
     pub version: String,
     /// Names of the scenarios, in order.
     pub scenarios: Vec<String>,
+    /// How many models each scenario has, which is how many rows a run has.
+    pub models: Vec<usize>,
+    /// How many machines each scenario names; none where it is one model on one machine.
+    pub machines: Vec<usize>,
     /// Names of the policies, in order.
     pub policies: Vec<String>,
     /// First seed, and the one after the last.
@@ -45,9 +51,26 @@ impl Manifest {
         chunk * CHUNK..((chunk + 1) * CHUNK).min(self.all_cases())
     }
 
+    /// The scenario of a case, by its number, and the seed.
+    pub(super) fn case(&self, case: usize) -> (usize, u64) {
+        let seeds = self.all_seeds().max(1);
+        (case / seeds, self.seeds[0] + (case % seeds) as u64)
+    }
+
+    /// How many rows of models and of machines a chunk has.
+    fn rows(&self, chunk: usize) -> [usize; 2] {
+        [&self.models, &self.machines].map(|counts| {
+            let of_case = |case| counts.get(self.case(case).0).copied().unwrap_or(0);
+            self.policies.len() * self.cases(chunk).map(of_case).sum::<usize>()
+        })
+    }
+
+    fn all_seeds(&self) -> usize {
+        usize::try_from(self.seeds[1].saturating_sub(self.seeds[0])).unwrap_or(usize::MAX)
+    }
+
     fn all_cases(&self) -> usize {
-        let seeds = self.seeds[1].saturating_sub(self.seeds[0]);
-        self.scenarios.len().saturating_mul(usize::try_from(seeds).unwrap_or(usize::MAX))
+        self.scenarios.len().saturating_mul(self.all_seeds())
     }
 
     /// The first field in which two differ.
@@ -55,6 +78,8 @@ impl Manifest {
         let differ = [
             ("version", self.version != other.version),
             ("scenarios", self.scenarios != other.scenarios),
+            ("models", self.models != other.models),
+            ("machines", self.machines != other.machines),
             ("policies", self.policies != other.policies),
             ("seeds", self.seeds != other.seeds),
             ("regret", self.regret != other.regret),
@@ -145,7 +170,7 @@ impl Folder {
     }
 
     /// Writes a chunk: its requests first, so that a chunk that is there is whole.
-    pub(super) fn write(&self, chunk: usize, rows: &[Row], events: &[Event]) -> Result<(), Error> {
+    pub(super) fn write(&self, chunk: usize, rows: &Rows, events: &[Event]) -> Result<(), Error> {
         let file = self.rows_file(chunk);
         if self.manifest.events {
             write_atomically(&self.events_file(chunk), &parquet::events(events)?)?;
@@ -177,21 +202,24 @@ impl Folder {
     /// # Errors
     /// When a chunk cannot be read, or has other rows than it must.
     pub fn results(&self) -> Result<Option<Results>, Error> {
-        let mut rows = Vec::new();
+        let mut all = Rows::default();
         for chunk in 0..self.manifest.chunks() {
             if !self.has(chunk) {
                 return Ok(None);
             }
             let file = self.rows_file(chunk);
-            let found: Vec<Row> = read_json(&file)?;
-            let expected = self.manifest.cases(chunk).len() * self.manifest.policies.len();
-            if found.len() != expected {
-                let error = Error::field(format!("{} rows", found.len()), format!("{expected}"));
+            let Rows { runs, machines } = read_json(&file)?;
+            let (found, expected) = ([runs.len(), machines.len()], self.manifest.rows(chunk));
+            if found != expected {
+                let found = format!("{} rows of models and {} of machines", found[0], found[1]);
+                let error = Error::field(found, format!("{} and {}", expected[0], expected[1]));
                 return Err(error.within(file.display()));
             }
-            rows.extend(found);
+            all.runs.extend(runs);
+            all.machines.extend(machines);
         }
-        Ok(Some(Results { manifest: self.manifest.clone(), rows }))
+        let (manifest, Rows { runs: rows, machines }) = (self.manifest.clone(), all);
+        Ok(Some(Results { manifest, rows, machines }))
     }
 
     /// How many chunks are there.
@@ -211,12 +239,4 @@ impl Folder {
 fn copy(from: &Path, to: &Path) -> Result<(), Error> {
     let bytes = fs::read(from).map_err(|cause| Error::file(from, cause))?;
     write_atomically(to, &bytes)
-}
-
-fn read_json<T: for<'a> Deserialize<'a>>(file: &Path) -> Result<T, Error> {
-    let text = fs::read_to_string(file).map_err(|cause| Error::file(file, cause))?;
-    let value = serde_json::from_str(&text);
-    value.map_err(|error| {
-        Error::text(error.line() as u64, error.column() as u64, error.to_string()).within(file.display())
-    })
 }

@@ -1,4 +1,5 @@
 //! The results of a sweep as text and as one page of HTML.
+use super::compare::label;
 use super::{Comparison, METRICS, Manifest, Results, Summary};
 use crate::error::Error;
 use crate::report::html::{Line, caption, card, heading, intervals, page as whole, table};
@@ -35,7 +36,7 @@ pub(super) fn page(manifest: &Manifest, summaries: &[Summary], comparisons: &[Co
 
 fn plot(comparisons: &[Comparison], &(metric, title, scale): &(&str, &str, f64)) -> String {
     let line = |comparison: &Comparison| Line {
-        name: format!("{} · {}", comparison.scenario, comparison.policy),
+        name: format!("{} · {}", label(&comparison.scenario, comparison.model.as_deref()), comparison.policy),
         low: comparison.difference.low,
         mean: comparison.difference.mean,
         high: comparison.difference.high,
@@ -67,7 +68,7 @@ fn means(summaries: &[Summary]) -> Cells {
             mean.map_or("-".to_owned(), |mean| format!("{:.2}", shown(metric.name).1 * mean))
         };
         let figures = summary.means.iter().zip(METRICS).map(figure);
-        let name = format!("{} · {}", summary.scenario, summary.policy);
+        let name = format!("{} · {}", label(&summary.scenario, summary.model.as_deref()), summary.policy);
         [name, summary.runs.to_string()].into_iter().chain(figures).collect()
     };
     Cells {
@@ -83,7 +84,8 @@ fn differences(comparisons: &[Comparison]) -> Cells {
         let interval = comparison.difference;
         let figures = [interval.mean, interval.low, interval.high].map(|figure| format!("{:+.2}", scale * figure));
         let verdict = comparison.better.map_or("", |better| if better { "better" } else { "worse" });
-        let title = format!("{} · {} - {}", comparison.scenario, comparison.policy, comparison.against);
+        let part = label(&comparison.scenario, comparison.model.as_deref());
+        let title = format!("{part} · {} - {}", comparison.policy, comparison.against);
         let [mean, low, high] = figures;
         vec![title, name.to_owned(), mean, low, high, verdict.to_owned()]
     };

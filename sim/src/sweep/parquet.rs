@@ -1,5 +1,5 @@
 //! Tables as Parquet files.
-use super::Row;
+use super::{MachineRow, Row};
 use crate::error::Error;
 use parquet::basic::{Compression, LogicalType, Repetition, Type as Physical};
 use parquet::data_type::{BoolType, ByteArray, ByteArrayType, DataType, DoubleType, Int64Type};
@@ -16,6 +16,7 @@ pub struct Event {
     scenario: String,
     seed: u64,
     policy: String,
+    model: Option<String>,
     record: Record,
 }
 
@@ -26,6 +27,7 @@ impl Event {
             scenario: row.scenario.clone(),
             seed: row.seed,
             policy: row.policy.clone(),
+            model: row.model.clone(),
             record,
         })
     }
@@ -34,6 +36,7 @@ impl Event {
 /// A column of a table of `T`: its name and where its values come from.
 enum Column<T> {
     Text(&'static str, fn(&T) -> &str),
+    MaybeText(&'static str, fn(&T) -> Option<&str>),
     Flag(&'static str, fn(&T) -> bool),
     Count(&'static str, fn(&T) -> u64),
     Number(&'static str, fn(&T) -> f64),
@@ -59,6 +62,27 @@ const RUNS: &[Column<Row>] = &[
     Column::Number("p99_ms", |row| row.p99_ms),
     Column::Count("switches", |row| row.switches),
     Column::Number("took_s", |row| row.took_s),
+    Column::MaybeText("model", |row| row.model.as_deref()),
+    Column::MaybeText("stopped", |row| row.stopped.map(|reason| reason.name())),
+];
+
+/// The columns of the table of machines, as in [`MachineRow`].
+const MACHINES: &[Column<MachineRow>] = &[
+    Column::Text("scenario", |row| &row.scenario),
+    Column::Count("seed", |row| row.seed),
+    Column::Text("policy", |row| &row.run.policy),
+    Column::Text("machine", |row| &row.run.machine),
+    Column::Count("done", |row| row.run.done as u64),
+    Column::Count("killed", |row| row.run.killed as u64),
+    Column::Count("lost", |row| row.run.lost as u64),
+    Column::Number("processor_s", |row| row.run.processor_s),
+    Column::Number("away", |row| row.run.away),
+    Column::Count("most_held", |row| row.run.most_held),
+    Column::Maybe("moved", |row| row.run.moved.map(|bytes| bytes as f64)),
+    Column::Maybe("transferred", |row| row.run.transferred.map(|bytes| bytes as f64)),
+    Column::Maybe("joules", |row| row.run.joules),
+    Column::Maybe("hottest_c", |row| row.run.hottest_c),
+    Column::Maybe("throttled_s", |row| row.run.throttled_s),
 ];
 
 /// The columns of an event table; times in seconds, `finished_s` missing where the request was dropped.
@@ -73,11 +97,17 @@ const EVENTS: &[Column<Event>] = &[
     Column::Count("rung", |event| event.record.rung as u64),
     Column::Count("right", |event| event.record.outcome.right.into()),
     Column::Count("of", |event| event.record.outcome.of.into()),
+    Column::MaybeText("model", |event| event.model.as_deref()),
 ];
 
 /// The table of runs.
 pub(super) fn runs(rows: &[Row]) -> Result<Vec<u8>, Error> {
     encode("run", RUNS, rows)
+}
+
+/// The table of machines.
+pub(super) fn machines(rows: &[MachineRow]) -> Result<Vec<u8>, Error> {
+    encode("machine", MACHINES, rows)
 }
 
 /// The table of events.
@@ -104,6 +134,7 @@ impl<T> Column<T> {
     fn schema(&self) -> Result<Type, ParquetError> {
         let (name, physical, logical, repetition) = match self {
             Self::Text(name, _) => (name, Physical::BYTE_ARRAY, Some(LogicalType::String), Repetition::REQUIRED),
+            Self::MaybeText(name, _) => (name, Physical::BYTE_ARRAY, Some(LogicalType::String), Repetition::OPTIONAL),
             Self::Flag(name, _) => (name, Physical::BOOLEAN, None, Repetition::REQUIRED),
             Self::Count(name, _) => (name, Physical::INT64, None, Repetition::REQUIRED),
             Self::Number(name, _) => (name, Physical::DOUBLE, None, Repetition::REQUIRED),
@@ -118,17 +149,26 @@ impl<T> Column<T> {
                 let texts: Vec<ByteArray> = rows.iter().map(|row| ByteArray::from(of(row))).collect();
                 put::<ByteArrayType>(group, &texts, None)
             }
+            Self::MaybeText(_, of) => {
+                let texts: Vec<ByteArray> = rows.iter().filter_map(of).map(ByteArray::from).collect();
+                put::<ByteArrayType>(group, &texts, Some(&levels(rows.iter().map(|row| of(row).is_some()))))
+            }
             Self::Flag(_, of) => put::<BoolType>(group, &rows.iter().map(of).collect::<Vec<_>>(), None),
             Self::Count(_, of) => {
                 put::<Int64Type>(group, &rows.iter().map(|row| of(row) as i64).collect::<Vec<_>>(), None)
             }
             Self::Number(_, of) => put::<DoubleType>(group, &rows.iter().map(of).collect::<Vec<_>>(), None),
             Self::Maybe(_, of) => {
-                let levels: Vec<i16> = rows.iter().map(|row| i16::from(of(row).is_some())).collect();
+                let levels = levels(rows.iter().map(|row| of(row).is_some()));
                 put::<DoubleType>(group, &rows.iter().filter_map(of).collect::<Vec<_>>(), Some(&levels))
             }
         }
     }
+}
+
+/// Definition levels of values that are there or not.
+fn levels(there: impl Iterator<Item = bool>) -> Vec<i16> {
+    there.map(i16::from).collect()
 }
 
 fn put<D: DataType>(

@@ -1,6 +1,6 @@
 //! One run of a sweep.
-use crate::report::{Run, TrainingRun};
-use crate::scenario::Scenario;
+use crate::report::{MachineRun, Run, TrainingRun};
+use crate::world::StopReason;
 use serde::{Deserialize, Serialize};
 
 /// The figures of one run. Of a training run the pieces of work are its steps, and a right answer in time is a step in time.
@@ -13,7 +13,9 @@ pub struct Row {
     pub seed: u64,
     /// Name of the policy.
     pub policy: String,
-    /// Whether the scenario trains.
+    /// The model, of a fleet.
+    pub model: Option<String>,
+    /// Whether it is trained.
     pub training: bool,
     /// Requests, or steps.
     pub asked: u64,
@@ -41,17 +43,20 @@ pub struct Row {
     pub switches: u64,
     /// When the last piece of work ended, in seconds.
     pub took_s: f64,
+    /// Why the run ended.
+    pub stopped: Option<StopReason>,
 }
 
 impl Row {
-    /// The row of a serving run; `oracle` is the on-time accuracy in hindsight.
-    pub fn of_serving(scenario: &Scenario, run: &Run, oracle: Option<f64>) -> Self {
+    /// The row of a serving run of a scenario with this seed; `oracle` is the on-time accuracy in hindsight.
+    pub fn of_serving((scenario, seed): (&str, u64), run: &Run, oracle: Option<f64>) -> Self {
         let last = run.records.iter().filter_map(|record| record.finished).max();
         let answered = run.records.iter().any(|record| record.outcome.of > 0);
         Self {
-            scenario: scenario.name.clone(),
-            seed: scenario.seed,
+            scenario: scenario.to_owned(),
+            seed,
             policy: run.policy.clone(),
+            model: run.model.clone(),
             training: false,
             asked: run.requests as u64,
             missed: run.missed as u64,
@@ -66,17 +71,19 @@ impl Row {
             p99_ms: run.p99_ms,
             switches: run.switches as u64,
             took_s: last.map_or(0.0, |end| end.seconds()),
+            stopped: run.stopped,
         }
     }
 
-    /// The row of a training run.
-    pub fn of_training(scenario: &Scenario, run: &TrainingRun) -> Self {
+    /// The row of a training run of a scenario with this seed.
+    pub fn of_training((scenario, seed): (&str, u64), run: &TrainingRun) -> Self {
         let part = |count: usize| count as f64 / run.steps.max(1) as f64;
         let missed = run.steps.saturating_sub(run.done);
         Self {
-            scenario: scenario.name.clone(),
-            seed: scenario.seed,
+            scenario: scenario.to_owned(),
+            seed,
             policy: run.policy.clone(),
+            model: run.model.clone(),
             training: true,
             asked: run.steps as u64,
             missed: missed as u64,
@@ -91,6 +98,27 @@ impl Row {
             p99_ms: run.p99_ms,
             switches: run.switches as u64,
             took_s: run.took_s,
+            stopped: run.stopped,
         }
     }
+}
+
+/// A machine of a fleet in one run.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct MachineRow {
+    /// Name of the scenario.
+    pub scenario: String,
+    /// Seed.
+    pub seed: u64,
+    /// Its figures, with the policy's name and its own.
+    #[serde(flatten)]
+    pub run: MachineRun,
+}
+
+/// The rows of a chunk: of its models, and of its machines.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Rows {
+    pub runs: Vec<Row>,
+    pub machines: Vec<MachineRow>,
 }

@@ -1,9 +1,9 @@
 //! `supple scenario`
-use super::{End, named_scenario, table};
+use super::{End, any_scenario, table};
 use crate::options::ScenarioCommand;
 use anyhow::{Context, Result, bail};
 use std::path::Path;
-use supple_sim::{Scenario, library};
+use supple_sim::{AnyScenario, FleetStage, library};
 
 /// Checks, lists and shows scenarios, and prints their schema.
 ///
@@ -12,7 +12,7 @@ use supple_sim::{Scenario, library};
 pub fn run(command: &ScenarioCommand) -> Result<End> {
     match command {
         ScenarioCommand::Check { scenarios, traces } => return check(scenarios, traces.as_deref()),
-        ScenarioCommand::Schema => println!("{}", serde_json::to_string_pretty(&Scenario::schema())?),
+        ScenarioCommand::Schema => println!("{}", serde_json::to_string_pretty(&AnyScenario::schema())?),
         ScenarioCommand::List { json } => list(*json)?,
         ScenarioCommand::Show { name } => {
             let names = || library::ALL.iter().map(|shipped| shipped.name).collect::<Vec<_>>().join(", ");
@@ -33,12 +33,18 @@ fn check(scenarios: &[String], traces: Option<&Path>) -> Result<End> {
     }
 }
 
-/// Reads a scenario and, unless it names files that nobody told the folder of, its trace and its load.
+/// Reads a scenario and, unless it names files that nobody told the folder of, its traces and loads.
 fn whole(name: &str, traces: Option<&Path>) -> Result<()> {
-    let scenario = named_scenario(name)?.with_files_in(traces);
+    let scenario = any_scenario(name)?.with_files_in(traces);
     if !scenario.needs_files() || traces.is_some() {
-        scenario.trace()?;
-        scenario.requests(&library::ladder()?)?;
+        let ladder = library::ladder()?;
+        match scenario {
+            AnyScenario::Plain(scenario) => {
+                scenario.trace()?;
+                scenario.requests(&ladder)?;
+            }
+            AnyScenario::Fleet(scenario) => drop(FleetStage::new(&scenario, &ladder)?),
+        }
     }
     println!("{name}: good");
     Ok(())

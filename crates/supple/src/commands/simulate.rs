@@ -1,8 +1,10 @@
 //! `supple simulate`
-use super::{End, demand_kept, policy, read_ladder};
+use super::{End, demand_kept, fleet_kept, policy, read_ladder};
 use crate::options::Simulate;
-use anyhow::Result;
-use supple_sim::{Report, Run, Scenario, Trace, hindsight, simulate, simulate_training};
+use anyhow::{Result, ensure};
+use supple_sim::{
+    AnyScenario, FleetScenario, FleetStage, Report, Run, Scenario, Trace, hindsight, simulate, simulate_training,
+};
 use supple_strategy::Ladder;
 
 /// Simulates a scenario once a policy.
@@ -10,26 +12,43 @@ use supple_strategy::Ladder;
 /// # Errors
 /// When the scenario, its trace or the ladder cannot be read, or the report not be written.
 pub fn run(options: &Simulate) -> Result<End> {
-    let (scenario, trace) = options.play.scenario()?;
     let ladder = read_ladder(&options.ladder)?;
+    match options.play.any_scenario()? {
+        AnyScenario::Plain(scenario) => plain(options, &scenario, &ladder),
+        AnyScenario::Fleet(scenario) => fleet(options, &scenario, &ladder),
+    }
+}
+
+fn plain(options: &Simulate, scenario: &Scenario, ladder: &Ladder) -> Result<End> {
+    let trace = scenario.trace()?;
     let names = options.play.policies();
     let report = if scenario.training.is_some() {
         let mut runs = Vec::new();
         for name in &names {
-            let mut policy = policy(name, &scenario, &ladder)?;
-            runs.push(simulate_training(&scenario, &ladder, &trace, policy.as_mut(), name)?);
+            let mut policy = policy(name, scenario, ladder)?;
+            runs.push(simulate_training(scenario, ladder, &trace, policy.as_mut(), name)?);
         }
-        Report::new(&scenario, Vec::new()).with_training(runs)
+        Report::new(scenario, Vec::new()).with_training(runs)
     } else {
-        let mut runs = runs(&scenario, &trace, &ladder, &names)?;
+        let mut runs = runs(scenario, &trace, ladder, &names)?;
         if options.regret {
-            runs.push(hindsight(&scenario, &ladder, &trace)?);
+            runs.push(hindsight(scenario, ladder, &trace)?);
         }
-        Report::new(&scenario, runs)
+        Report::new(scenario, runs)
     };
     print(&report, options.json)?;
     options.play.write(&report, &trace)?;
-    Ok(demand_kept(&report, &scenario))
+    Ok(demand_kept(&report, scenario))
+}
+
+fn fleet(options: &Simulate, scenario: &FleetScenario, ladder: &Ladder) -> Result<End> {
+    ensure!(!options.regret, "--regret: {} is a fleet: expected one model on one machine", options.play.scenario);
+    let stage = FleetStage::new(scenario, ladder)?;
+    let runs = options.play.policies().iter().map(|name| stage.run(name)).collect::<Result<_, _>>()?;
+    let report = Report::of_fleet(scenario, runs);
+    print(&report, options.json)?;
+    options.play.write(&report, None)?;
+    Ok(fleet_kept(&report, scenario))
 }
 
 /// One simulated run a policy.

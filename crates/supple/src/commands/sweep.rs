@@ -1,5 +1,5 @@
 //! `supple sweep`
-use super::{End, named_scenario, names_or_compared, read_ladder};
+use super::{End, any_scenario, names_or_compared, read_ladder};
 use crate::options::{Sweep as Options, SweepCommand};
 use crate::stop;
 use anyhow::{Context, Result, bail};
@@ -40,7 +40,7 @@ fn sweep(options: &Options) -> Result<End> {
 /// The sweep that the options ask for.
 fn of(options: &Options) -> Result<Sweep> {
     let named = |name: &String| {
-        let mut scenario = named_scenario(name)?.with_files_in(options.traces.as_deref());
+        let mut scenario = any_scenario(name)?.with_files_in(options.traces.as_deref());
         if let Some(seconds) = options.duration {
             scenario = scenario.lasting(seconds)?;
         }
@@ -64,7 +64,7 @@ fn scenario_names(asked: &[String]) -> Result<Vec<String>> {
     }
     let mut names = Vec::new();
     for shipped in library::ALL {
-        if !named_scenario(shipped.name)?.needs_files() {
+        if !any_scenario(shipped.name)?.needs_files() {
             names.push(shipped.name.to_owned());
         }
     }
