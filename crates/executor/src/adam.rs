@@ -1,6 +1,6 @@
 //! Adam on prefixes.
 use crate::region::Region;
-use crate::tensor::Any;
+use crate::tensor::{Any, choose};
 use burn::backend::ops::FloatTensorOps;
 use burn::backend::{Dispatch, DispatchDevice, FloatDType};
 use burn::tensor::Shape;
@@ -56,8 +56,14 @@ impl Slots {
         Self { mean, square, bias1, bias2 }
     }
 
-    /// One step of the part of `weight` that `gradient` belongs to; nothing else changes.
-    pub fn step(&mut self, weight: Any, gradient: Any, region: &Region, config: &AdamConfig) -> Any {
+    /// One step of the part of `weight` that `gradient` belongs to: a region, and of that what is there, where not all of it is. Nothing else changes.
+    pub fn step(
+        &mut self,
+        weight: Any,
+        gradient: Any,
+        (region, there): (&Region, Option<&Any>),
+        config: &AdamConfig,
+    ) -> Any {
         let scaled = |tensor: Any, factor: f64| Dispatch::float_mul_scalar(tensor, factor.into());
         let part = |tensor: &Any| region.keep(tensor.clone());
         let square = Dispatch::float_mul(gradient.clone(), gradient.clone());
@@ -72,10 +78,17 @@ impl Slots {
         let old = part(&weight);
         let shrunk = scaled(old, 1.0 - config.rate * config.decay);
         let new = Dispatch::float_sub(shrunk, scaled(step, config.rate));
-        self.mean = region.put(self.mean.clone(), mean);
-        self.square = region.put(self.square.clone(), square);
-        self.bias1 = region.put(self.bias1.clone(), bias1);
-        self.bias2 = region.put(self.bias2.clone(), bias2);
-        region.put(weight, new)
+        let put = |whole: Any, value: Any| {
+            let value = match there {
+                Some(there) => choose(part(&whole), there.clone(), value),
+                None => value,
+            };
+            region.put(whole, value)
+        };
+        self.mean = put(self.mean.clone(), mean);
+        self.square = put(self.square.clone(), square);
+        self.bias1 = put(self.bias1.clone(), bias1);
+        self.bias2 = put(self.bias2.clone(), bias2);
+        put(weight, new)
     }
 }

@@ -1,4 +1,5 @@
 //! A graph on Burn's tensors: which value goes where, and which operator runs when.
+use crate::blocks::Blocks;
 use crate::error::{Error, Result};
 use crate::families::{self, Call, Runner};
 use crate::region::Region;
@@ -6,7 +7,7 @@ use crate::tensor::Any;
 use burn::tensor::Device;
 use std::collections::BTreeSet;
 use supple_graph::operators::UnaryFunction;
-use supple_graph::{DType, Elastic, Fact, Graph, NodeId, Op, Operator, Setting, Value};
+use supple_graph::{Blocked, DType, Density, Elastic, Fact, Graph, NodeId, Op, Operator, Setting, Value};
 
 /// How operators are computed.
 #[derive(Clone, Copy, Debug)]
@@ -87,12 +88,27 @@ struct Step {
     runner: Option<Runner>,
     /// What is left of the dense values.
     region: Option<Region>,
+    /// Which weights of a layer are there, where they are packed.
+    blocks: Option<Blocks>,
     facts: Vec<Fact>,
+}
+
+/// A layer of which only some blocks of the weights are there.
+#[derive(Clone, Debug)]
+pub(crate) struct Thinned {
+    pub layer: NodeId,
+    pub weight: NodeId,
+    /// The layer as it is left.
+    pub op: Op,
+    pub density: Density,
 }
 
 /// A graph at a setting, ready to run.
 #[derive(Debug)]
-pub(crate) struct Program(Vec<Step>);
+pub(crate) struct Program {
+    steps: Vec<Step>,
+    thinned: Vec<Thinned>,
+}
 
 impl Program {
     /// # Errors
@@ -106,14 +122,28 @@ impl Program {
             let stored = matches!(node.op, Op::Parameter(_) | Op::Constant(_));
             let extent = stored.then(|| elastic.extent(Value { node: id, slot: 0 }, setting)).transpose()?;
             let region = extent.as_ref().map(Region::of);
-            Ok(Step { name: node.name.clone(), runner, region, facts: node.facts.clone() })
+            Ok(Step { name: node.name.clone(), runner, region, blocks: None, facts: node.facts.clone() })
         };
-        Ok(Self(graph.ids().map(step).collect::<Result<_>>()?))
+        let thinned = elastic.analysis().blocked().iter().filter_map(|&(Blocked { layer, weight }, site)| {
+            let density = setting.density(site);
+            (density < Density::FULL).then(|| Thinned { layer, weight, op: graph.node(layer).op.clone(), density })
+        });
+        Ok(Self { steps: graph.ids().map(step).collect::<Result<_>>()?, thinned: thinned.collect() })
+    }
+
+    /// The layers of whose weights something is left out within.
+    pub fn thinned(&self) -> Vec<Thinned> {
+        self.thinned.clone()
+    }
+
+    /// From now on the weights of a layer are the values of these blocks.
+    pub fn pack(&mut self, layer: NodeId, blocks: Blocks) {
+        self.steps[layer.0].blocks = Some(blocks);
     }
 
     /// The elements of a parameter or constant that are left.
     pub fn region(&self, id: NodeId) -> Option<&Region> {
-        self.0[id.0].region.as_ref()
+        self.steps[id.0].region.as_ref()
     }
 
     /// What is left of the dense value of a parameter or constant.
@@ -136,9 +166,9 @@ impl Program {
         let mut places = wiring.places(sources);
         let mut readers = wiring.readers.clone();
         let fuses = mode.kernels && mode.fuse;
-        let mut relu = vec![false; if fuses { self.0.len() } else { 0 }];
+        let mut relu = vec![false; if fuses { self.steps.len() } else { 0 }];
         wiring.layer_of.iter().flatten().filter(|_| fuses).for_each(|&layer| relu[layer] = true);
-        for (at, step) in self.0.iter().enumerate() {
+        for (at, step) in self.steps.iter().enumerate() {
             let Some(runner) = &step.runner else { continue };
             let take = |&place: &usize| take(&mut places, &mut readers, place);
             let operands: Option<Vec<Any>> = wiring.inputs[at].iter().map(take).collect();
@@ -148,7 +178,8 @@ impl Program {
             let values = if fused {
                 operands
             } else {
-                let call = Call { facts: &step.facts, batch, relu, mode, device };
+                let blocks = step.blocks.as_ref();
+                let call = Call { facts: &step.facts, batch, blocks, relu, mode, device };
                 runner.run(operands, &call).map_err(|error| Error::new(&step.name, error))?
             };
             for (slot, value) in values.into_iter().enumerate().take(step.facts.len()) {

@@ -1,9 +1,12 @@
 //! Runs one set of weights at any prepared setting.
-use crate::bridge::{self, Mode, Program, Wiring};
+use crate::blocks::Blocks;
+use crate::bridge::{self, Mode, Program, Thinned, Wiring};
 use crate::device::Backend;
 use crate::error::{Error, Result};
 use crate::layers::has_kernels;
-use crate::tensor::{Any, download, upload};
+use crate::tensor::{Any, download, lengths, upload};
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::sync::Arc;
 use supple_graph::{Array, DType, Elastic, Fact, Graph, NodeId, Op, Setting, Weights};
 
@@ -18,7 +21,9 @@ struct Plan {
 /// A graph on a device, with one copy of its weights and a plan for each prepared setting.
 ///
 /// Weights stand in order of importance, so that every setting is a prefix: a plan holds views, not copies. Only where an axis is a chain of parts
-/// that thin out each on its own, as behind a concatenation, what is left is no prefix, and a plan holds a copy of it.
+/// that thin out each on its own, as behind a concatenation, what is left is no prefix, and a plan holds a copy of it. Weights of which a setting
+/// leaves out blocks are packed once, in order of importance, and every density of blocks is a prefix of that; where axes are thinned out too, a plan
+/// holds a pack of its own.
 #[derive(Debug)]
 pub struct Executor {
     elastic: Arc<Elastic>,
@@ -26,6 +31,7 @@ pub struct Executor {
     backend: Backend,
     mode: Mode,
     full: Vec<Option<Any>>,
+    packs: BTreeMap<NodeId, (Blocks, Any)>,
     plans: Vec<Plan>,
     current: usize,
 }
@@ -47,8 +53,8 @@ impl Executor {
         let full = graph.ids().map(source).collect();
         let mode = Mode { kernels: has_kernels(backend), fuse: true, threads: 1 };
         bridge::tell_slow(graph);
-        let wiring = Wiring::of(graph);
-        let mut this = Self { elastic, wiring, backend, mode, full, plans: Vec::new(), current: 0 };
+        let (wiring, packs) = (Wiring::of(graph), BTreeMap::new());
+        let mut this = Self { elastic, wiring, backend, mode, full, packs, plans: Vec::new(), current: 0 };
         let dense = this.elastic.analysis().dense();
         this.prepare(&dense)?;
         Ok(this)
@@ -61,10 +67,12 @@ impl Executor {
         self
     }
 
-    /// Whether our own kernels may replace Burn's operators; they may by default.
+    /// Whether our own kernels may replace Burn's operators; they may by default. Settings but the dense one are to be prepared afterwards.
     #[must_use]
     pub fn with_kernels(mut self, kernels: bool) -> Self {
         self.mode.kernels = kernels && has_kernels(self.backend);
+        self.plans.truncate(1);
+        self.current = 0;
         self
     }
 
@@ -86,11 +94,44 @@ impl Executor {
         if self.plans.iter().any(|plan| plan.setting == *setting) {
             return Ok(());
         }
-        let program = Program::of(&self.elastic, setting)?;
+        let mut program = Program::of(&self.elastic, setting)?;
         let view = |(full, id): (&Option<Any>, NodeId)| full.clone().map(|tensor| program.keep(id, tensor));
-        let views = self.full.iter().zip(self.elastic.graph().ids()).map(view).collect();
+        let mut views: Vec<Option<Any>> = self.full.iter().zip(self.elastic.graph().ids()).map(view).collect();
+        for thinned in program.thinned() {
+            let Some(dense) = views[thinned.weight.0].take() else { continue };
+            let (blocks, weights) = self.thin(&thinned, dense)?;
+            views[thinned.weight.0] = Some(weights);
+            blocks.into_iter().for_each(|blocks| program.pack(thinned.layer, blocks));
+        }
         self.plans.push(Plan { setting: setting.clone(), views, program });
         Ok(())
+    }
+
+    /// The blocks that are left of what the axes leave of a layer's weights, with their values; without kernels, dense weights with zeros instead.
+    fn thin(&mut self, thinned: &Thinned, dense: Any) -> Result<(Option<Blocks>, Any)> {
+        let device = self.backend.device();
+        let upload = |array: &Array| upload(array, DType::F32, device.as_dispatch());
+        let full = self.full[thinned.weight.0].as_ref().map(lengths);
+        let whole = full.is_some_and(|full| full == lengths(&dense));
+        if !self.mode.kernels || !whole {
+            let weights = download(dense)?;
+            let blocks = Blocks::best(&thinned.op, &weights, thinned.density)?;
+            if self.mode.kernels {
+                let values = upload(&blocks.values()?);
+                return Ok((Some(blocks), values));
+            }
+            let masked = Array::new(weights.shape().to_vec(), blocks.scatter(&blocks.gather(weights.data())))?;
+            return Ok((None, upload(&masked)));
+        }
+        let (blocks, values) = match self.packs.entry(thinned.weight) {
+            Entry::Occupied(there) => there.into_mut(),
+            Entry::Vacant(free) => {
+                let blocks = Blocks::all(&thinned.op, &download(dense)?)?;
+                let values = upload(&blocks.values()?);
+                free.insert((blocks, values))
+            }
+        };
+        Ok((Some(blocks.clone().keeping(thinned.density)), values.clone()))
     }
 
     /// Switches to a prepared setting: a comparison and an index, without allocation.

@@ -10,6 +10,7 @@ mod slow;
 mod tables;
 mod training;
 
+use crate::blocks::Blocks;
 use crate::bridge::Mode;
 use crate::error::{Error, Result};
 use crate::tensor::Any;
@@ -24,6 +25,8 @@ pub(crate) struct Call<'a> {
     pub facts: &'a [Fact],
     /// Samples.
     pub batch: usize,
+    /// Which weights of a layer are there, where they are packed.
+    pub blocks: Option<&'a Blocks>,
     /// Negative outputs of a layer become zero.
     pub relu: bool,
     /// How operators are computed.

@@ -1,4 +1,5 @@
 //! Linear layers and convolutions as an extension of Burn's CPU backends: our kernels on their buffers, forward and backward.
+use crate::blocks::Blocks;
 use crate::device::Backend;
 use crate::tensor::Any;
 use supple_graph::operators::Conv;
@@ -41,6 +42,8 @@ impl Window2d {
 #[derive(Clone, Debug)]
 pub(crate) struct Call {
     pub kind: Kind,
+    /// Which weights are there, if not all; then the weights are the values of these blocks.
+    pub blocks: Option<Blocks>,
     /// Negative outputs become zero.
     pub relu: bool,
     pub threads: usize,
@@ -63,12 +66,17 @@ pub(crate) fn layer(_x: &Any, _w: &Any, _b: Option<&Any>, _call: Call) -> Option
     None
 }
 
+#[cfg(not(any(feature = "flex", feature = "ndarray")))]
+pub(crate) fn pack(_w: &Any, _blocks: Blocks) -> Option<Any> {
+    None
+}
+
 #[cfg(any(feature = "flex", feature = "ndarray"))]
-pub(crate) use extension::layer;
+pub(crate) use extension::{layer, pack};
 
 #[cfg(any(feature = "flex", feature = "ndarray"))]
 mod extension {
-    use super::{Any, Call, Kind};
+    use super::{Any, Blocks, Call, Kind};
     use burn::backend::autodiff::NodeId;
     use burn::backend::autodiff::checkpoint::{base::Checkpointer, strategy::CheckpointStrategy};
     use burn::backend::autodiff::grads::Gradients;
@@ -96,6 +104,9 @@ mod extension {
             b: FloatTensor<Self>,
             call: Call,
         ) -> FloatTensor<Self>;
+
+        /// The values of these blocks of dense weights, `[rows of blocks, stored, height]`.
+        fn pack(w: FloatTensor<Self>, blocks: Blocks) -> FloatTensor<Self>;
     }
 
     /// The layer on the tensors' backend, which must be one that [`has_kernels`](super::has_kernels).
@@ -105,6 +116,11 @@ mod extension {
             Some(b) => <Dispatch as Layers>::layer_biased(x, w, b.clone(), call),
             None => <Dispatch as Layers>::layer(x, w, call),
         })
+    }
+
+    /// The values of these blocks of dense weights, as a layer's call with them takes them.
+    pub(crate) fn pack(w: &Any, blocks: Blocks) -> Option<Any> {
+        Some(<Dispatch as Layers>::pack(w.clone(), blocks))
     }
 
     type Floats<B> = FloatTensor<B>;
@@ -169,6 +185,20 @@ mod extension {
         }
     }
 
+    /// The layer of a call, and the shape of its output. `row_stride` is that of dense weights.
+    fn layer_of<B: Buffers>(x: &[usize], w: &Floats<B>, row_stride: usize, call: &Call) -> (Layer, Vec<usize>) {
+        let Some(blocks) = &call.blocks else { return describe(x, &lengths(w), row_stride, call) };
+        let mut shape = blocks.shape().to_vec();
+        if matches!((&call.kind, shape.len()), (Kind::Conv2d(_), 3)) {
+            shape.insert(2, 1);
+        }
+        describe(x, &shape, shape.iter().skip(1).product(), call)
+    }
+
+    fn pattern(call: &Call) -> Pattern<'_> {
+        call.blocks.as_ref().map_or(Pattern::Dense, Blocks::pattern)
+    }
+
     /// Runs the kernel for these arguments. The shapes come from a checked graph.
     fn run(args: Args<'_>) {
         let key = args.key();
@@ -180,20 +210,20 @@ mod extension {
     fn forward<B: Buffers>(x: &Floats<B>, w: &Floats<B>, b: Option<&Floats<B>>, call: &Call) -> Floats<B> {
         let ((w_rows, stride), x_rows) = (B::rows(w), dense::<B>(x));
         let b = b.map(dense::<B>);
-        let (layer, shape) = describe(&lengths(x), &lengths(w), stride, call);
+        let (layer, shape) = layer_of::<B>(&lengths(x), w, stride, call);
         let mut y = vec![0.0; shape.iter().product()];
         let operands = Operands::Forward { x: &x_rows, w: &w_rows, b: b.as_deref(), relu: call.relu, y: &mut y };
-        run(Args { layer, pattern: Pattern::Dense, operands, threads: call.threads });
+        run(Args { layer, pattern: pattern(call), operands, threads: call.threads });
         B::build(TensorData::new(y, shape))
     }
 
     fn input_gradient<B: Buffers>(dy: &Floats<B>, w: &Floats<B>, x: &Floats<B>, call: &Call) -> Floats<B> {
         let (w_rows, stride) = B::rows(w);
         let shape = lengths(x);
-        let (layer, _) = describe(&shape, &lengths(w), stride, call);
+        let (layer, _) = layer_of::<B>(&shape, w, stride, call);
         let mut dx = vec![0.0; shape.iter().product()];
         let operands = Operands::BackwardInput { dy: &dense::<B>(dy), w: &w_rows, dx: &mut dx };
-        run(Args { layer, pattern: Pattern::Dense, operands, threads: call.threads });
+        run(Args { layer, pattern: pattern(call), operands, threads: call.threads });
         B::build(TensorData::new(dx, shape))
     }
 
@@ -204,18 +234,25 @@ mod extension {
         call: &Call,
     ) -> (Floats<B>, Floats<B>) {
         let shape = lengths(w);
-        let stride = shape.iter().skip(1).product();
-        let (layer, _) = describe(&lengths(x), &shape, stride, call);
-        let [_, w, b, _] = layer.lengths();
-        let (mut dw, mut db) = (vec![0.0; w], vec![0.0; b]);
+        let (layer, _) = layer_of::<B>(&lengths(x), w, shape.iter().skip(1).product(), call);
+        let [_, _, b, _] = layer.lengths();
+        let (mut dw, mut db) = (vec![0.0; shape.iter().product()], vec![0.0; b]);
         let operands =
             Operands::BackwardWeight { dy: &dense::<B>(dy), x: &dense::<B>(x), dw: &mut dw, db: Some(&mut db) };
-        run(Args { layer, pattern: Pattern::Dense, operands, threads: call.threads });
+        run(Args { layer, pattern: pattern(call), operands, threads: call.threads });
         (B::build(TensorData::new(dw, shape)), B::build(TensorData::new(db, vec![b])))
+    }
+
+    fn gather<B: Buffers>(w: &Floats<B>, blocks: &Blocks) -> Floats<B> {
+        B::build(TensorData::new(blocks.gather(&dense::<B>(w)), blocks.packed_shape()))
     }
 
     #[cfg(feature = "flex")]
     impl Layers for burn::backend::Flex {
+        fn pack(w: Floats<Self>, blocks: Blocks) -> Floats<Self> {
+            gather::<Self>(&w, &blocks)
+        }
+
         fn layer(x: Floats<Self>, w: Floats<Self>, call: Call) -> Floats<Self> {
             forward::<Self>(&x, &w, None, &call)
         }
@@ -227,6 +264,10 @@ mod extension {
 
     #[cfg(feature = "ndarray")]
     impl Layers for burn::backend::NdArray {
+        fn pack(w: Floats<Self>, blocks: Blocks) -> Floats<Self> {
+            gather::<Self>(&w, &blocks)
+        }
+
         fn layer(x: Floats<Self>, w: Floats<Self>, call: Call) -> Floats<Self> {
             forward::<Self>(&x, &w, None, &call)
         }
@@ -330,8 +371,31 @@ mod extension {
         }
     }
 
+    /// The backward pass of [`Layers::pack`]: the gradient of a weight that is left out is zero.
+    #[derive(Debug)]
+    struct PackBackward;
+
+    impl<B: Buffers> Backward<B, 1> for PackBackward {
+        type State = Blocks;
+
+        fn backward(self, ops: Ops<Self::State, 1>, grads: &mut Gradients, _checkpointer: &mut Checkpointer) {
+            let dy = grads.consume::<B>(&ops.node);
+            if let [Some(node)] = ops.parents {
+                let dw = ops.state.scatter(&dense::<B>(&dy));
+                grads.register::<B>(node.id, B::build(TensorData::new(dw, ops.state.shape().to_vec())));
+            }
+        }
+    }
+
     /// The gradient of a fused ReLU is not kept: callers fuse only where nothing is differentiated.
     impl<B: Layers + Buffers, C: CheckpointStrategy> Layers for Autodiff<B, C> {
+        fn pack(w: Floats<Self>, blocks: Blocks) -> Floats<Self> {
+            match PackBackward.prepare::<C>([w.node()]).compute_bound().stateful() {
+                OpsKind::Tracked(prep) => prep.finish(blocks.clone(), B::pack(w.into_primitive(), blocks)),
+                OpsKind::UnTracked(prep) => prep.finish(B::pack(w.into_primitive(), blocks)),
+            }
+        }
+
         fn layer(x: Floats<Self>, w: Floats<Self>, call: Call) -> Floats<Self> {
             match LayerBackward.prepare::<C>([x.node(), w.node()]).compute_bound().stateful() {
                 OpsKind::Tracked(mut prep) => {

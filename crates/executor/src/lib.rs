@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 mod adam;
+mod blocks;
 mod bridge;
 pub mod capture;
 pub mod device;

@@ -1,14 +1,15 @@
 //! Nested training: one set of weights that is good at every density.
 use crate::adam::{AdamConfig, SLOTS, Slots};
+use crate::blocks::Blocks;
 use crate::bridge::{self, Mode, Program, Wiring};
 use crate::device::Backend;
 use crate::error::{Error, Result};
 use crate::executor::{check_inputs, check_weights};
-use crate::layers::has_kernels;
+use crate::layers::{has_kernels, pack};
 use crate::loss::{Batch, cross_entropy, rows};
 use crate::region::Region;
 use crate::tensor::{Any, download, lengths, upload};
-use burn::backend::ops::{ActivationOps, FloatTensorOps};
+use burn::backend::ops::{ActivationOps, BoolTensorOps, FloatTensorOps};
 use burn::backend::{AutodiffBackend, Dispatch};
 use burn::tensor::Tensor;
 use std::collections::BTreeMap;
@@ -33,7 +34,15 @@ pub struct Trainer {
 struct Pass {
     loss: f64,
     logits: Any,
-    gradients: BTreeMap<NodeId, (Region, Any)>,
+    gradients: BTreeMap<NodeId, Part>,
+}
+
+/// The gradient of what a setting leaves of a parameter.
+struct Part {
+    region: Region,
+    /// True where a weight within the region is there; without it, all are.
+    there: Option<Any>,
+    gradient: Any,
 }
 
 impl Trainer {
@@ -100,10 +109,10 @@ impl Trainer {
             }
         }
         let scale = 1.0 / settings.len() as f64;
-        for (id, (region, gradient)) in total {
-            let gradient = Dispatch::float_mul_scalar(gradient, scale.into());
+        for (id, part) in total {
+            let gradient = Dispatch::float_mul_scalar(part.gradient, scale.into());
             if let Some((weight, slots)) = self.parameters.get_mut(&id) {
-                *weight = slots.step(weight.clone(), gradient, &region, &self.config);
+                *weight = slots.step(weight.clone(), gradient, (&part.region, part.there.as_ref()), &self.config);
             }
         }
         Ok(losses)
@@ -115,7 +124,7 @@ impl Trainer {
     /// As [`step`](Self::step).
     pub fn gradients(&self, batch: &Batch, setting: &Setting) -> Result<(f64, Gradients)> {
         let pass = self.pass(batch, setting, None)?;
-        let gradients = pass.gradients.into_iter().map(|(id, (_, tensor))| Ok((id, download(tensor)?)));
+        let gradients = pass.gradients.into_iter().map(|(id, part)| Ok((id, download(part.gradient)?)));
         Ok((pass.loss, gradients.collect::<Result<_>>()?))
     }
 
@@ -123,7 +132,7 @@ impl Trainer {
         let graph = self.elastic.graph();
         let samples = check_inputs(graph, std::slice::from_ref(&batch.input))?;
         let device = self.backend.device().autodiff();
-        let program = Program::of(&self.elastic, setting)?;
+        let mut program = Program::of(&self.elastic, setting)?;
         let mut sources: Vec<Option<Any>> = vec![None; graph.len()];
         let mut leaves = Vec::with_capacity(self.parameters.len());
         for (&id, (weight, _)) in &self.parameters {
@@ -131,6 +140,22 @@ impl Trainer {
             let leaf = Dispatch::float_set_require_grad(<Dispatch as AutodiffBackend>::from_inner(view), true);
             sources[id.0] = Some(leaf.clone());
             leaves.push((id, leaf));
+        }
+        let mut there = BTreeMap::new();
+        for thinned in program.thinned() {
+            let Some(leaf) = sources[thinned.weight.0].take() else { continue };
+            let weights = download(<Dispatch as AutodiffBackend>::inner(leaf.clone()))?;
+            let blocks = Blocks::best(&thinned.op, &weights, thinned.density)?;
+            let mask = blocks.mask()?;
+            there.insert(thinned.weight, upload(&mask, DType::Bool, self.backend.device().as_dispatch()));
+            let packed = self.mode.kernels.then(|| pack(&leaf, blocks.clone())).flatten();
+            sources[thinned.weight.0] = Some(match packed {
+                Some(values) => {
+                    program.pack(thinned.layer, blocks);
+                    values
+                }
+                None => Dispatch::float_mul(leaf, upload(&mask, DType::F32, device.as_dispatch())),
+            });
         }
         for id in graph.ids() {
             let (value, dtype) = match &graph.node(id).op {
@@ -158,7 +183,7 @@ impl Trainer {
         let found = <Dispatch as AutodiffBackend>::backward(loss);
         let gradients = leaves.into_iter().filter_map(|(id, leaf)| {
             let gradient = <Dispatch as AutodiffBackend>::grad(&leaf, &found)?;
-            Some((id, (program.region(id)?.clone(), gradient)))
+            Some((id, Part { region: program.region(id)?.clone(), there: there.remove(&id), gradient }))
         });
         Ok(Pass { loss: f64::from(value), logits: inner, gradients: gradients.collect() })
     }
@@ -217,13 +242,22 @@ fn blend(hard: Any, soft: Any, batch: &Batch) -> Any {
     Dispatch::float_add(half(hard), half(soft))
 }
 
-/// Adds a gradient to its part of what is there, which must hold all of it.
-fn add_part(total: &mut BTreeMap<NodeId, (Region, Any)>, id: NodeId, (region, gradient): (Region, Any)) {
-    let Some((all, sum)) = total.remove(&id) else {
-        total.insert(id, (region, gradient));
+/// Adds a gradient to its part of what is there, whose region must hold all of it.
+fn add_part(total: &mut BTreeMap<NodeId, Part>, id: NodeId, part: Part) {
+    let Some(mut sum) = total.remove(&id) else {
+        total.insert(id, part);
         return;
     };
-    let part = region.within(&all);
-    let sum = part.put(sum.clone(), Dispatch::float_add(part.keep(sum), gradient));
-    total.insert(id, (all, sum));
+    let inner = part.region.within(&sum.region);
+    let added = Dispatch::float_add(inner.keep(sum.gradient.clone()), part.gradient);
+    sum.gradient = inner.put(sum.gradient, added);
+    sum.there = sum.there.map(|there| {
+        let old = inner.keep(there.clone());
+        let either = match part.there {
+            Some(more) => Dispatch::bool_or(old, more),
+            None => Dispatch::bool_or(old.clone(), Dispatch::bool_not(old)),
+        };
+        inner.put(there, either)
+    });
+    total.insert(id, sum);
 }

@@ -4,6 +4,7 @@ mod joined;
 mod places;
 mod sites;
 
+use crate::blocks::Blocked;
 use crate::density::Density;
 use crate::error::Result;
 use crate::graph::{Graph, Value};
@@ -64,19 +65,21 @@ impl Verdict {
     }
 }
 
-/// Axes that must thin out together.
+/// A place where something can be left out: axes that must thin out together, or the weights of a layer.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Site {
     /// Name of the first weights with an axis in it, and that axis; where it begins, unless at the axis' begin.
     pub name: String,
-    /// What a unit is: `channel`, `neuron`, `head`, `feature`.
+    /// What a unit is: `channel`, `neuron`, `head`, `feature`; `vector` within weights.
     pub level: String,
-    /// Number of units.
+    /// Number of units; within weights, blocks of a row.
     pub units: usize,
     /// The kinds that fit; empty when it is not sparsifiable.
     pub kinds: Vec<Kind>,
-    /// The axes.
+    /// The axes; none within weights.
     pub members: Vec<Member>,
+    /// The layer within whose weights it lies.
+    pub blocked: Option<Blocked>,
     /// Whether units can be left out, and why (not).
     pub verdict: Verdict,
 }
@@ -106,7 +109,7 @@ pub struct Group {
 /// The sites of a graph.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Analysis {
-    /// Sites that can be made sparse; a [`SiteId`] is an index here.
+    /// Sites that can be made sparse, axes before weights; a [`SiteId`] is an index here.
     pub sites: Vec<Site>,
     /// Coupled axes of weights that cannot, each with the reason.
     pub fixed: Vec<Site>,
@@ -118,9 +121,12 @@ pub struct Analysis {
     obstacles: joined::Obstacles,
 }
 
-/// The members of sparsifiable sites by value.
+/// The members of sparsifiable sites by value, and the sites within weights.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-struct Index(Vec<(Value, u32, u32)>);
+struct Index {
+    members: Vec<(Value, u32, u32)>,
+    blocked: Vec<(Blocked, SiteId)>,
+}
 
 impl Index {
     fn of(sites: &[Site]) -> Self {
@@ -130,7 +136,8 @@ impl Index {
         };
         let mut all: Vec<_> = sites.iter().enumerate().flat_map(members).collect();
         all.sort_unstable();
-        Self(all)
+        let blocked = |(at, site): (usize, &Site)| site.blocked.map(|blocked| (blocked, SiteId(at)));
+        Self { members: all, blocked: sites.iter().enumerate().filter_map(blocked).collect() }
     }
 }
 
@@ -145,7 +152,8 @@ impl Analysis {
         let found = sites::Found::of(&mut joined);
         let groups = groups::groups(&mut joined, &found);
         let obstacles = joined.obstacles();
-        let (sites, fixed): (Vec<Site>, Vec<Site>) = found.into_sites().partition(Site::is_sparsifiable);
+        let (mut sites, fixed): (Vec<Site>, Vec<Site>) = found.into_sites().partition(Site::is_sparsifiable);
+        sites.extend(Blocked::all(graph).into_iter().map(|blocked| sites::within(graph, blocked)));
         let index = Index::of(&sites);
         Ok(Self { sites, fixed, groups, index, obstacles })
     }
@@ -158,7 +166,7 @@ impl Analysis {
 
     /// The members of sparsifiable sites that lie in a value, each with its site.
     pub fn members_of(&self, value: Value) -> impl Iterator<Item = (SiteId, &Member)> {
-        let all = &self.index.0;
+        let all = &self.index.members;
         let first = all.partition_point(|entry| entry.0 < value);
         let mine = all[first..].iter().take_while(move |entry| entry.0 == value);
         mine.map(|&(_, site, member)| (SiteId(site as usize), &self.sites[site as usize].members[member as usize]))
@@ -169,9 +177,24 @@ impl Analysis {
         self.sites.iter().map(|site| site.kinds[0]).collect()
     }
 
-    /// The same density at every site.
+    /// The sites within weights, by their layers.
+    pub fn blocked(&self) -> &[(Blocked, SiteId)] {
+        &self.index.blocked
+    }
+
+    /// The same density at every site of axes; all weights of what is left.
     pub fn uniform(&self, density: Density) -> Setting {
-        Setting::uniform(&self.kinds(), density)
+        self.at(density, |site| site.blocked.is_none())
+    }
+
+    /// The same density within the weights of every layer that can be thinned out so; all axes whole.
+    pub fn uniform_blocks(&self, density: Density) -> Setting {
+        self.at(density, |site| site.blocked.is_some())
+    }
+
+    fn at(&self, density: Density, chosen: impl Fn(&Site) -> bool) -> Setting {
+        let density = |site| if chosen(site) { density } else { Density::FULL };
+        Setting::new(self.sites.iter().map(|site| Choice { kind: site.kinds[0], density: density(site) }).collect())
     }
 
     /// Everything dense.

@@ -2,6 +2,7 @@
 pub mod analysis;
 pub mod array;
 pub mod axes;
+pub mod blocks;
 pub mod broadcast;
 mod coupling;
 pub mod density;
@@ -29,6 +30,7 @@ pub mod work;
 pub use analysis::{Analysis, Group, Member, Site, Verdict};
 pub use array::Array;
 pub use axes::{Axes, Axis, Role};
+pub use blocks::Blocked;
 pub use density::Density;
 pub use error::{Error, Result};
 pub use extent::{Extent, Kept};

@@ -1,13 +1,19 @@
 //! The graph that remains at a setting, and the weights in order of importance.
 use crate::analysis::{Analysis, Member, Site};
 use crate::array::Array;
+use crate::blocks::Layout;
+use crate::density::Density;
 use crate::error::{Error, Result};
 use crate::extent::{Extent, Kept};
 use crate::fact::{Dim, Fact};
-use crate::graph::{Graph, Value, Weights};
+use crate::graph::{Graph, NodeId, Value, Weights};
+use crate::kind::SparsityKind;
+use crate::kinds::{Block, Kind};
 use crate::operator::Operator;
 use crate::operators::Op;
+use crate::phase::Phase;
 use crate::setting::Setting;
+use crate::work::Work;
 
 /// A graph with its sites: what settings are made for.
 #[derive(Clone, Debug, PartialEq)]
@@ -98,15 +104,39 @@ impl Elastic {
         Ok(graph)
     }
 
-    /// The weights without what `setting` leaves out.
+    /// Work of what `setting` leaves, in one phase, for `batch` samples.
+    ///
+    /// # Errors
+    /// When the setting has not one choice a site.
+    pub fn work(&self, setting: &Setting, batch: usize, phase: Phase) -> Result<Work> {
+        let graph = self.shrink(setting)?;
+        let blocked = self.analysis.blocked();
+        let work = |id| {
+            let dense = graph.work_of(id, batch, phase);
+            let found = blocked.binary_search_by_key(&id, |(blocked, _)| blocked.layer);
+            found.map_or(dense, |at| Kind::Block(Block).work(dense, setting.density(blocked[at].1), phase))
+        };
+        Ok(graph.ids().map(work).sum())
+    }
+
+    /// The weights without what `setting` leaves out; zero where a block is left out within those of a layer.
     ///
     /// # Errors
     /// When the setting has not one choice a site.
     pub fn shrink_weights(&self, weights: &Weights, setting: &Setting) -> Result<Weights> {
-        weights
-            .iter()
-            .map(|(&node, array)| Ok((node, array.select(&self.extent(Value { node, slot: 0 }, setting)?.kept))))
-            .collect()
+        let left = |(&node, array): (&NodeId, &Array)| {
+            Ok((node, array.select(&self.extent(Value { node, slot: 0 }, setting)?.kept)))
+        };
+        let mut weights = weights.iter().map(left).collect::<Result<Weights>>()?;
+        let graph = self.shrink(setting)?;
+        for (blocked, site) in self.analysis.blocked() {
+            let density = setting.density(*site);
+            let Some(array) = weights.get_mut(&blocked.weight).filter(|_| density < Density::FULL) else { continue };
+            if let Some(layout) = Layout::of(&graph.node(blocked.layer).op, array.shape()) {
+                layout.mask(array, density);
+            }
+        }
+        Ok(weights)
     }
 
     /// The outputs of the dense graph with everything that `setting` leaves out set to zero: the definition of a setting.
@@ -115,10 +145,35 @@ impl Elastic {
     /// When a value is missing or does not fit, or the setting has not one choice a site.
     pub fn eval_masked(&self, weights: &Weights, inputs: &[Array], setting: &Setting) -> Result<Vec<Array>> {
         let kept = self.kept(setting)?;
+        let blocks = self.block_masks(weights, setting)?;
         self.graph.eval_with(weights, inputs, |value, array| {
             let Ok(dense) = self.graph.fact(value) else { return array };
-            masked(array, &self.extent_at(value, &kept, dense))
+            let mut array = masked(array, &self.extent_at(value, &kept, dense));
+            if let Some(mask) = blocks.get(&value.node) {
+                array
+                    .data_mut()
+                    .iter_mut()
+                    .zip(mask.data())
+                    .filter(|(_, keep)| **keep == 0.0)
+                    .for_each(|(v, _)| *v = 0.0);
+            }
+            array
         })
+    }
+
+    /// For the weights of every layer that `setting` thins out within, one where a weight is left and zero where not. Blocks are chosen among what
+    /// the setting leaves of the axes.
+    fn block_masks(&self, weights: &Weights, setting: &Setting) -> Result<Weights> {
+        let chosen = self.analysis.blocked().iter().filter(|(_, site)| setting.density(*site) < Density::FULL);
+        let chosen: Vec<NodeId> = chosen.map(|(blocked, _)| blocked.weight).collect();
+        let of_layers = |(id, _): &(&NodeId, &Array)| chosen.contains(*id);
+        let weights: Weights = weights.iter().filter(of_layers).map(|(id, array)| (*id, array.clone())).collect();
+        let left = self.shrink_weights(&weights, setting)?;
+        let spread = |(node, array): (NodeId, Array)| {
+            let extent = self.extent(Value { node, slot: 0 }, setting)?;
+            Ok((node, spread(&array, &extent)))
+        };
+        left.into_iter().map(spread).collect()
     }
 
     /// Importance of each unit of a site: the sum of the magnitudes of all weights that leave with it.
@@ -175,6 +230,18 @@ fn masked(mut array: Array, extent: &Extent) -> Array {
         array.data_mut().iter_mut().enumerate().filter(|(i, _)| left_out(*i)).for_each(|(_, v)| *v = 0.0);
     }
     array
+}
+
+/// Ones where what is left of an array is not zero, at their places in the dense array; zeros elsewhere.
+fn spread(left: &Array, extent: &Extent) -> Array {
+    let kept: Vec<Vec<usize>> = extent.kept.iter().map(|kept| kept.indices().collect()).collect();
+    let mut dense = Array::full(&extent.dense.shape_at(1), 0.0);
+    let strides: Vec<usize> = (0..kept.len()).map(|axis| inner(&dense, axis)).collect();
+    for (i, _) in left.data().iter().enumerate().filter(|(_, v)| **v != 0.0) {
+        let at = |axis: usize| kept[axis][i / inner(left, axis) % left.shape()[axis]] * strides[axis];
+        dense.data_mut()[(0..kept.len()).map(at).sum::<usize>()] = 1.0;
+    }
+    dense
 }
 
 /// Elements between neighbours on an axis.

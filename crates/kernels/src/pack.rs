@@ -12,11 +12,12 @@ pub enum Order {
     OfEach(usize),
 }
 
-/// All blocks of a layer's weights, stored once, each row in order of importance: a density is a prefix of every row.
+/// Blocks of a layer's weights, stored once. Where all are there, each row in order of importance, a density is a prefix of every row.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Pack {
     shape: Shape,
     height: usize,
+    stored: usize,
     positions: Vec<u16>,
     values: Vec<f32>,
 }
@@ -28,6 +29,31 @@ impl Pack {
     /// # Errors
     /// When weights or scores are not as long as the layer needs, its positions do not fit 16 bits, or the height is not one there are kernels for.
     pub fn new(layer: &Layer, weights: &[f32], scores: &[f32], height: usize, order: Order) -> Result<Self, Error> {
+        if matches!(order, Order::OfEach(0)) {
+            return Err(Error::new("pack", "n of 0"));
+        }
+        let stored = Shape::of(layer).positions;
+        Self::build(layer, [weights, scores], [height, stored], |importance| sort(importance, order))
+    }
+
+    /// Packs the `kept` most important blocks of each row alone, in order of their positions: what one density needs, without a sort.
+    ///
+    /// # Errors
+    /// As [`new`](Self::new); when there are not as many blocks.
+    pub fn best(layer: &Layer, weights: &[f32], height: usize, kept: usize) -> Result<Self, Error> {
+        let stored = Shape::of(layer).positions;
+        if kept > stored {
+            return Err(Error::new("pack", format!("{kept} blocks kept of {stored}")));
+        }
+        Self::build(layer, [weights, weights], [height, kept], |importance| best(importance, kept))
+    }
+
+    fn build(
+        layer: &Layer,
+        [weights, scores]: [&[f32]; 2],
+        [height, stored]: [usize; 2],
+        choose: impl Fn(&[f32]) -> Vec<u16>,
+    ) -> Result<Self, Error> {
         let shape = Shape::of(layer);
         let wrong = |what: String| Err(Error::new("pack", what));
         let needed = layer.lengths()[1];
@@ -37,30 +63,50 @@ impl Pack {
         if shape.positions > usize::from(u16::MAX) + 1 {
             return wrong(format!("{} weights an output do not fit indices of 16 bits", shape.positions));
         }
-        if matches!(order, Order::OfEach(0)) {
-            return wrong("n of 0".to_owned());
-        }
         Blocks::new(&[], height, 0, 0)?;
         let place = Place::of(layer);
-        let mut this = Self { shape, height, positions: Vec::new(), values: Vec::new() };
+        let mut this = Self { shape, height, stored, positions: Vec::new(), values: Vec::new() };
         for row in 0..shape.rows(height) {
             let (_, outputs) = shape.outputs_of(row, height);
             let importance =
                 |position: usize| -> f32 { outputs.clone().map(|o| scores[place.at(o, position)].abs()).sum() };
             let importance: Vec<f32> = (0..shape.positions).map(importance).collect();
-            let sorted = sort(&importance, order);
-            for &position in &sorted {
-                let block = outputs.clone().map(|o| weights[place.at(o, usize::from(position))]);
-                this.values.extend(block.chain(std::iter::repeat(0.0)).take(height));
-            }
-            this.positions.extend(sorted);
+            this.positions.extend(choose(&importance));
         }
+        this.values = this.gathered(place, weights);
         Ok(this)
     }
 
     /// Blocks of each row.
     pub fn stored(&self) -> usize {
-        self.shape.positions
+        self.stored
+    }
+
+    /// What stands at these blocks in other dense weights of the pack's layer, `[rows of blocks, stored, height]`.
+    ///
+    /// # Errors
+    /// When the layer is not the pack's, or there are not as many weights as it needs.
+    pub fn gather(&self, layer: &Layer, weights: &[f32]) -> Result<Vec<f32>, Error> {
+        self.blocks(self.stored)?.check(layer, self.values.len(), "gather")?;
+        if weights.len() < layer.lengths()[1] {
+            return Err(Error::new("gather", format!("{} weights, {layer:?} needs more", weights.len())));
+        }
+        Ok(self.gathered(Place::of(layer), weights))
+    }
+
+    fn gathered(&self, place: Place, weights: &[f32]) -> Vec<f32> {
+        let mut values = vec![0.0; self.positions.len() * self.height];
+        let rows = self.positions.chunks(self.stored.max(1)).zip(values.chunks_mut((self.stored * self.height).max(1)));
+        for (row, (positions, values)) in rows.enumerate() {
+            let (_, outputs) = self.shape.outputs_of(row, self.height);
+            for (&position, block) in positions.iter().zip(values.chunks_exact_mut(self.height)) {
+                block
+                    .iter_mut()
+                    .zip(outputs.clone())
+                    .for_each(|(v, o)| *v = weights[place.at(o, usize::from(position))]);
+            }
+        }
+        values
     }
 
     /// The first `kept` blocks of each row.
@@ -72,7 +118,7 @@ impl Pack {
         if kept > stored {
             return Err(Error::new("pack", format!("{kept} blocks kept of {stored}")));
         }
-        let greatest = stored.saturating_sub(1) as u16;
+        let greatest = self.shape.positions.saturating_sub(1) as u16;
         Ok(Blocks::of_pack(&self.positions, greatest, [self.height, stored, kept]))
     }
 
@@ -97,7 +143,7 @@ impl Pack {
     }
 
     /// Writes the first `kept` blocks of each row, of values that lie as this pack's do, to where they stand in the dense weights of `layer`, and
-    /// zero where a block is left out.
+    /// zero where one of the others stands that are stored.
     ///
     /// # Errors
     /// When the layer is not the pack's, or something is not as long as it needs.
@@ -136,6 +182,18 @@ fn sort(importance: &[f32], order: Order) -> Vec<u16> {
             positions = ranked.into_iter().map(|(_, position)| position).collect();
         }
     }
+    positions
+}
+
+/// The positions of the `kept` greatest, ascending; of equals the first.
+fn best(importance: &[f32], kept: usize) -> Vec<u16> {
+    let mut positions: Vec<u16> = (0..importance.len()).map(|i| i as u16).collect();
+    let falling = |a: &u16, b: &u16| importance[usize::from(*b)].total_cmp(&importance[usize::from(*a)]).then(a.cmp(b));
+    if kept < positions.len() {
+        positions.select_nth_unstable_by(kept, falling);
+        positions.truncate(kept);
+    }
+    positions.sort_unstable();
     positions
 }
 

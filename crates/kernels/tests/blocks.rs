@@ -111,6 +111,24 @@ proptest! {
         }
     }
 
+    /// The best of a row are its first in order of importance, and they are gathered from other weights too.
+    #[test]
+    fn the_best_are_a_prefix(layer in prop_oneof![linear(), conv2d()], height in height(), share in 0.0..=1.0f64) {
+        let case = Case::new(layer, 5);
+        let all = Pack::new(&layer, &case.w, &case.w, height, Order::Importance).unwrap();
+        let kept = (share * all.stored() as f64).round() as usize;
+        let best = Pack::best(&layer, &case.w, height, kept).unwrap();
+        prop_assert_eq!(best.stored(), kept);
+        let [mut prefix, mut alone, mut twice] = [(); 3].map(|()| vec![0.0; case.w.len()]);
+        all.unpack(&layer, all.values(), kept, &mut prefix).unwrap();
+        best.unpack(&layer, best.values(), kept, &mut alone).unwrap();
+        prop_assert_eq!(&prefix, &alone);
+        let doubled: Vec<f32> = case.w.iter().map(|w| 2.0 * w).collect();
+        best.unpack(&layer, &best.gather(&layer, &doubled).unwrap(), kept, &mut twice).unwrap();
+        prop_assert!(alone.iter().zip(&twice).all(|(w, twice)| 2.0 * w == *twice));
+        prop_assert!(Pack::best(&layer, &case.w, height, all.stored() + 1).is_err());
+    }
+
     /// `n` of `m`: no more than `n` of every `m` consecutive weights are there, and they are the largest.
     #[test]
     fn n_of_m_keeps_the_largest_of_each(outputs in 1usize..9, groups in 1usize..9, m in 1usize..6, seed: u64) {

@@ -48,7 +48,7 @@ fn entries(executor: &mut Executor, settings: &[Setting], input: &Batch, rounds:
     let times = measure::service_times(executor, settings, &input.input, rounds)?;
     let batch = input.input.shape()[0];
     let entry = |(setting, times): (&Setting, Vec<f64>)| {
-        let work = executor.elastic().shrink(setting)?.work(batch, Phase::Forward);
+        let work = executor.elastic().work(setting, batch, Phase::Forward)?;
         Ok(Entry { setting: setting.clone(), work, service: Spread::of(times)? })
     };
     settings.iter().zip(times).map(entry).collect()

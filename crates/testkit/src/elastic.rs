@@ -116,16 +116,15 @@ fn close(a: &[Array], b: &[Array]) -> bool {
 }
 
 fn work_is_monotone(case: &ElasticCase) -> Result<(), String> {
-    let shrunk = |setting: &Setting| case.elastic.shrink(setting).map_err(|error| error.to_string());
-    let (dense, sparse) = (shrunk(&case.elastic.analysis().dense())?, shrunk(&case.setting)?);
+    let dense = case.elastic.analysis().dense();
     let halved = (0..case.setting.choices().len()).fold(case.setting.clone(), |setting, i| {
         let half = Density::new((setting.density(SiteId(i)).per_mille() / 2).max(1)).unwrap_or_default();
         setting.with(SiteId(i), half)
     });
-    let sparser = shrunk(&halved)?;
     for phase in Phase::ALL {
-        let [full, all, some, less] =
-            [case.elastic.graph(), &dense, &sparse, &sparser].map(|graph| graph.work(BATCH, phase));
+        let work = |setting| case.elastic.work(setting, BATCH, phase).map_err(|error| error.to_string());
+        let full = case.elastic.graph().work(BATCH, phase);
+        let (all, some, less) = (work(&dense)?, work(&case.setting)?, work(&halved)?);
         ensure(full == all, || format!("{phase:?}: the dense graph does {full:?}, at 1000 per mille {all:?}"))?;
         for (low, high) in [(less, some), (some, all)] {
             let rises = low.flops > high.flops || low.moved > high.moved || low.resident > high.resident;

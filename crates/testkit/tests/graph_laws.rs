@@ -17,6 +17,7 @@ use supple_graph::{
     Array, Axes, Axis, DType, Density, Dim, Elastic, Fact, Graph, Kind, Op, Operator, Site, SparsityKind, Value,
     Verdict,
 };
+use supple_graph::{Phase, Weights};
 use supple_testkit::{check_elastic, elastic_cases, elastic_cases_of, graphs};
 
 fn letters() -> impl Strategy<Value = Letter> {
@@ -278,8 +279,9 @@ fn fixed_because(elastic: &Elastic, name: &str) -> String {
     }
 }
 
+/// The names of the sites of axes.
 fn names(sites: &[Site]) -> Vec<&str> {
-    sites.iter().map(|site| site.name.as_str()).collect()
+    sites.iter().filter(|site| site.blocked.is_none()).map(|site| site.name.as_str()).collect()
 }
 
 #[test]
@@ -301,6 +303,28 @@ fn hidden_neurons_are_sparsifiable_and_the_ends_are_not() {
     assert_eq!((elastic.analysis().sites[0].units, elastic.analysis().sites[0].level.as_str()), (6, "neuron"));
     assert_eq!(fixed_because(&elastic, "hidden.weight[0]"), "model input");
     assert_eq!(fixed_because(&elastic, "out.weight[1]"), "model output");
+}
+
+#[test]
+fn layers_with_eight_outputs_thin_out_within_their_weights() {
+    let (mut sketch, x) = Sketch::new(rows(4));
+    let hidden = sketch.linear("hidden", x, 9);
+    let y = sketch.linear("out", hidden, 7);
+    let elastic = sketch.elastic(y);
+    let analysis = elastic.analysis();
+    let [(blocked, site)] = analysis.blocked() else { panic!("{:?}", analysis.blocked()) };
+    assert_eq!(elastic.graph().node(blocked.layer).name, "hidden");
+    let site = &analysis.sites[site.0];
+    assert_eq!((site.name.as_str(), site.units, site.kinds[0].name()), ("hidden.weight", 4, "block"));
+    let half = analysis.uniform_blocks(Density::new(500).unwrap());
+    let weights = elastic.graph().parameter_ids().into_iter();
+    let weights: Weights = weights
+        .map(|id| (id, Array::from_fn(&elastic.graph().node(id).facts[0].shape_at(1), |at| 1.0 + at[0] as f32)))
+        .collect();
+    let left = elastic.shrink_weights(&weights, &half).unwrap();
+    assert_eq!(left[&blocked.weight], Array::from_fn(&[4, 9], |at| [0.0, 0.0, 3.0, 4.0][at[0]]));
+    let [all, half] = [analysis.dense(), half].map(|at| elastic.work(&at, 1, Phase::Forward).unwrap().flops);
+    assert_eq!(all - half, 2.0 * 2.0 * 9.0);
 }
 
 #[test]

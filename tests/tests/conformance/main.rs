@@ -39,14 +39,18 @@ fn outside(array: &Array, kept: &[usize]) -> Vec<u32> {
 
 #[test]
 fn every_model_has_sites_of_its_own_kind() {
-    let levels =
-        |model: &Model| model.elastic.analysis().sites.iter().map(|site| site.level.clone()).collect::<Vec<_>>();
+    let levels = |model: &Model| {
+        let axes = model.elastic.analysis().sites.iter().filter(|site| site.blocked.is_none());
+        axes.map(|site| site.level.clone()).collect::<Vec<_>>()
+    };
     let [mlp, cnn, normed, chars] = models().try_into().ok().unwrap();
     assert_eq!(levels(&mlp), ["neuron"; 2]);
     assert_eq!(levels(&cnn), ["channel", "channel", "channel", "neuron"]);
     assert_eq!(levels(&normed), levels(&cnn));
     assert_eq!(normed.elastic.analysis().sites[0].units, 2);
     assert_eq!(levels(&chars), ["head", "neuron", "head", "neuron"]);
+    let within = [&mlp, &cnn, &normed, &chars].map(|model| model.elastic.analysis().blocked().len());
+    assert_eq!(within, [1, 1, 1, 2]);
 }
 
 #[test]
@@ -178,6 +182,54 @@ fn a_sparse_step_touches_nothing_outside_the_prefix() {
     });
 }
 
+#[test]
+fn a_step_moves_no_weight_of_a_block_that_is_left_out() {
+    for_each(|model, backend| {
+        for kernels in [true, false] {
+            let quarter = model.blocks(250);
+            let mut trainer = model.trainer(backend).with_kernels(kernels);
+            trainer.step(&model.batch, &[model.uniform(1000)]).unwrap();
+            let before = (trainer.weights().unwrap(), trainer.slots().unwrap());
+            let left = model.elastic.shrink_weights(&before.0, &quarter).unwrap();
+            trainer.step(&model.batch, &[quarter.clone(), model.blocks(125)]).unwrap();
+            let after = (trainer.weights().unwrap(), trainer.slots().unwrap());
+            for (blocked, _) in model.elastic.analysis().blocked() {
+                let (node, name) = (blocked.weight, model.parameter(blocked.weight));
+                let out: Vec<bool> = left[&node].data().iter().map(|v| *v == 0.0).collect();
+                let picked = |array: &Array, left_out: bool| {
+                    let wanted = bits(array).into_iter().zip(&out).filter(|(_, out)| **out == left_out);
+                    wanted.map(|(bits, _)| bits).collect::<Vec<_>>()
+                };
+                let place = format!("{} on {backend}, kernels {kernels}, {name}", model.name);
+                assert!(out.contains(&true) && out.contains(&false), "{place}");
+                assert_eq!(picked(&before.0[&node], true), picked(&after.0[&node], true), "{place}");
+                assert_ne!(picked(&before.0[&node], false), picked(&after.0[&node], false), "{place}");
+                for slot in before.1.keys().filter(|slot| slot.starts_with(&format!("{name}#"))) {
+                    assert_eq!(picked(&before.1[slot], true), picked(&after.1[slot], true), "{place}, {slot}");
+                }
+            }
+        }
+    });
+}
+
+#[test]
+fn blocks_give_the_same_gradients_with_kernels_and_without() {
+    for_each(|model, backend| {
+        for setting in [model.blocks(500), model.mixed()] {
+            let gradients = |kernels: bool| {
+                let trainer = model.trainer(backend).with_kernels(kernels);
+                trainer.gradients(&model.batch, &setting).unwrap()
+            };
+            let ((loss, found), (expected_loss, expected)) = (gradients(true), gradients(false));
+            assert!((loss - expected_loss).abs() < 1e-4, "{} on {backend}: {loss}, {expected_loss}", model.name);
+            for (node, gradient) in &found {
+                let place = format!("{} on {backend}, {}", model.name, model.parameter(*node));
+                assert_close(gradient, &expected[node], 1e-4, &place);
+            }
+        }
+    });
+}
+
 fn widest(a: Vec<usize>, b: Vec<usize>) -> Vec<usize> {
     a.into_iter().zip(b).map(|(a, b)| a.max(b)).collect()
 }
@@ -223,7 +275,7 @@ fn a_trainer_that_goes_on_equals_one_that_never_stopped() {
 #[test]
 fn nested_steps_lower_the_loss_at_every_setting() {
     for_each(|model, backend| {
-        let settings = [model.uniform(1000), model.uniform(250), model.uniform(500)];
+        let settings = [model.uniform(1000), model.uniform(250), model.blocks(500)];
         let mut trainer = model.trainer(backend);
         let losses =
             |trainer: &Trainer| settings.each_ref().map(|setting| trainer.gradients(&model.batch, setting).unwrap().0);

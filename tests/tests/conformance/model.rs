@@ -230,8 +230,15 @@ impl Model {
         })
     }
 
+    /// A density within the weights of every layer that has blocks.
+    pub fn blocks(&self, per_mille: u16) -> Setting {
+        self.elastic.analysis().uniform_blocks(Density::new(per_mille).unwrap())
+    }
+
     pub fn settings(&self) -> Vec<Setting> {
-        [1, 250, 500, 750, 1000].map(|per_mille| self.uniform(per_mille)).into_iter().chain([self.mixed()]).collect()
+        let axes = [1, 250, 500, 750, 1000].map(|per_mille| self.uniform(per_mille));
+        let blocks = [1, 250, 750].map(|per_mille| self.blocks(per_mille));
+        axes.into_iter().chain(blocks).chain([self.mixed()]).collect()
     }
 
     pub fn kept(&self, node: NodeId, setting: &Setting) -> Vec<usize> {

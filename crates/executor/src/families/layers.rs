@@ -35,7 +35,8 @@ fn layer(
     call: &Call<'_>,
     plain: impl Fn(Any, Any, Option<Any>) -> Any,
 ) -> Any {
-    let fast = || layers::Call { kind: kind.clone(), relu: call.relu, threads: call.mode.threads };
+    let blocks = call.blocks.cloned();
+    let fast = || layers::Call { kind: kind.clone(), blocks, relu: call.relu, threads: call.mode.threads };
     match call.mode.kernels.then(|| layers::layer(&x, &w, b.as_ref(), fast())).flatten() {
         Some(y) => y,
         None => plain(x, w, b),

@@ -2,10 +2,11 @@
 use super::joined::Joined;
 use super::places::{Piece, pieces};
 use super::{Member, Site, Verdict};
+use crate::blocks::{Blocked, Layout};
 use crate::coupling::Part;
-use crate::graph::{NodeId, Value};
+use crate::graph::{Graph, NodeId, Value};
 use crate::kind::SparsityKind;
-use crate::kinds::{Channel, Head, Kind};
+use crate::kinds::{Block, Channel, Head, Kind};
 use crate::operators::Op;
 
 /// Sites that overlap in one axis: more than this are not weighed against each other.
@@ -83,6 +84,21 @@ impl Found {
 
     pub fn into_sites(self) -> impl Iterator<Item = Site> {
         self.sites.into_iter().flatten()
+    }
+}
+
+/// The site within the weights of a layer.
+pub(super) fn within(graph: &Graph, blocked: Blocked) -> Site {
+    let (layer, weight) = (graph.node(blocked.layer), graph.node(blocked.weight));
+    let layout = Layout::of(&layer.op, &weight.facts[0].shape_at(1));
+    Site {
+        name: weight.name.clone(),
+        level: "vector".to_owned(),
+        units: layout.map_or(0, |layout| layout.positions),
+        kinds: vec![Kind::Block(Block)],
+        members: Vec::new(),
+        blocked: Some(blocked),
+        verdict: Verdict::Sparsifiable("a weight that is zero adds nothing to the sum that it stands in".to_owned()),
     }
 }
 
@@ -201,8 +217,8 @@ impl Drafts {
         } else {
             (Vec::new(), Verdict::NotSparsifiable(self.why_not(at, chosen, joined)))
         };
-        let name = self.name(at, joined);
-        Some(Site { name, level: level.name().to_owned(), units, kinds, members: draft.members.clone(), verdict })
+        let (name, level, members) = (self.name(at, joined), level.name().to_owned(), draft.members.clone());
+        Some(Site { name, level, units, kinds, members, blocked: None, verdict })
     }
 
     fn name(&self, at: usize, joined: &Joined<'_>) -> String {

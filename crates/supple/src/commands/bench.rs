@@ -99,7 +99,7 @@ fn density(source: &Source, batch: usize, common: &Common) -> Result<End> {
     let times = times.into_iter().map(|times| Ok(Spread::of(times)?.median())).collect::<Result<Vec<f64>>>()?;
     let mut rows = Vec::new();
     for ((density, setting), seconds) in DENSITIES.iter().zip(&settings).zip(&times) {
-        let work = model.elastic().shrink(setting)?.work(batch, Phase::Forward);
+        let work = model.elastic().work(setting, batch, Phase::Forward)?;
         let (speed_up, gflops) = (times[0] / seconds, work.flops / seconds / 1e9);
         if common.json {
             let line = serde_json::json!({ "density": density, "batch": batch, "threads": source.threads,
