@@ -101,6 +101,6 @@ impl Calibration {
         }
         let rungs = renewed.rungs().iter().zip(&self.quality);
         let rungs = rungs.map(|(rung, &quality)| Rung { quality, ..rung.clone() }).collect();
-        Ladder::new(ladder.stamp.clone(), rungs).map_err(entry)
+        Ok(Ladder::new(ladder.stamp.clone(), rungs).map_err(entry)?.with_layers(ladder.layers.clone()))
     }
 }

@@ -95,26 +95,43 @@ impl Blocks {
 }
 
 /// The layer with weights of this shape on one sample, as far as its weights tell.
-fn layer(op: &Op, shape: &[usize]) -> Result<Layer> {
-    match (op, shape) {
+fn layer(op: &Op, weights: &[usize]) -> Result<Layer> {
+    let inputs = match (op, weights) {
+        (Op::Conv(conv), [_, each, kernel @ ..]) => [&[1, each * conv.groups], kernel].concat(),
+        _ => weights.iter().take(1).copied().collect(),
+    };
+    layer_at(op, &inputs, weights)
+}
+
+/// The layer with an input and weights of these shapes.
+///
+/// # Errors
+/// When it is neither a linear layer nor a convolution over one or two axes.
+pub(crate) fn layer_at(op: &Op, x: &[usize], weights: &[usize]) -> Result<Layer> {
+    match (op, weights) {
         (Op::Linear(_), &[inputs, outputs]) => {
-            Ok(Layer::Linear(Linear { rows: 1, inputs, outputs, row_stride: outputs }))
+            let rows = x[..x.len().saturating_sub(1)].iter().product();
+            Ok(Layer::Linear(Linear { rows, inputs, outputs, row_stride: outputs }))
         }
-        (Op::Conv(conv), [outputs, each, kernel @ ..]) if kernel.len() == 1 || kernel.len() == 2 => {
-            let kernel = [if kernel.len() == 2 { kernel[0] } else { 1 }, kernel[kernel.len() - 1]];
+        (Op::Conv(conv), [outputs, each, kernel @ ..])
+            if (1..=2).contains(&kernel.len()) && x.len() == weights.len() =>
+        {
+            let pair = |list: &[usize], one: usize| if list.len() == 2 { [list[0], list[1]] } else { [one, list[0]] };
+            let padding: Vec<usize> = conv.padding.iter().map(|[before, after]| before + after).collect();
+            let (size, padding) = (pair(&x[2..], 1), pair(&padding, 0));
             Ok(Layer::Conv2d(Conv2d {
-                batch: 1,
-                inputs: each * conv.groups,
+                batch: x[0],
+                inputs: x[1],
                 outputs: *outputs,
                 groups: conv.groups,
-                size: kernel,
-                kernel,
-                stride: [1, 1],
+                size: [size[0] + padding[0], size[1] + padding[1]],
+                kernel: pair(kernel, 1),
+                stride: pair(&conv.stride, 1),
                 padding: [0, 0],
-                dilation: [1, 1],
-                row_stride: each * kernel[0] * kernel[1],
+                dilation: pair(&conv.dilation, 1),
+                row_stride: each * kernel.iter().product::<usize>(),
             }))
         }
-        _ => Err(Error::new(op.name(), format!("no blocks in weights {shape:?}"))),
+        _ => Err(Error::new(op.name(), format!("no blocks in weights {weights:?}"))),
     }
 }

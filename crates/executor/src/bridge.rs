@@ -5,9 +5,9 @@ use crate::families::{self, Call, Runner};
 use crate::region::Region;
 use crate::tensor::Any;
 use burn::tensor::Device;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use supple_graph::operators::UnaryFunction;
-use supple_graph::{Blocked, DType, Density, Elastic, Fact, Graph, NodeId, Op, Operator, Setting, Value};
+use supple_graph::{Blocked, DType, Density, Elastic, Fact, Graph, NodeId, Op, Operator, Setting, SiteId, Value};
 
 /// How operators are computed.
 #[derive(Clone, Copy, Debug)]
@@ -96,11 +96,23 @@ struct Step {
 /// A layer of which only some blocks of the weights are there.
 #[derive(Clone, Debug)]
 pub(crate) struct Thinned {
+    pub site: SiteId,
     pub layer: NodeId,
     pub weight: NodeId,
     /// The layer as it is left.
     pub op: Op,
     pub density: Density,
+}
+
+/// For sites within the weights of layers, the greatest density up to which blocks are packed; above, dense weights with zeros are faster. Where it
+/// says nothing, blocks are packed at every density.
+pub type BreakEven = BTreeMap<SiteId, Option<Density>>;
+
+impl Thinned {
+    /// Whether blocks are to be packed.
+    pub fn pays(&self, limits: &BreakEven) -> bool {
+        limits.get(&self.site).is_none_or(|limit| limit.is_some_and(|limit| self.density <= limit))
+    }
 }
 
 /// A graph at a setting, ready to run.
@@ -126,7 +138,13 @@ impl Program {
         };
         let thinned = elastic.analysis().blocked().iter().filter_map(|&(Blocked { layer, weight }, site)| {
             let density = setting.density(site);
-            (density < Density::FULL).then(|| Thinned { layer, weight, op: graph.node(layer).op.clone(), density })
+            (density < Density::FULL).then(|| Thinned {
+                site,
+                layer,
+                weight,
+                op: graph.node(layer).op.clone(),
+                density,
+            })
         });
         Ok(Self { steps: graph.ids().map(step).collect::<Result<_>>()?, thinned: thinned.collect() })
     }

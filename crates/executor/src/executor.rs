@@ -1,6 +1,6 @@
 //! Runs one set of weights at any prepared setting.
 use crate::blocks::Blocks;
-use crate::bridge::{self, Mode, Program, Thinned, Wiring};
+use crate::bridge::{self, BreakEven, Mode, Program, Thinned, Wiring};
 use crate::device::Backend;
 use crate::error::{Error, Result};
 use crate::layers::has_kernels;
@@ -32,6 +32,7 @@ pub struct Executor {
     mode: Mode,
     full: Vec<Option<Any>>,
     packs: BTreeMap<NodeId, (Blocks, Any)>,
+    break_even: BreakEven,
     plans: Vec<Plan>,
     current: usize,
 }
@@ -53,8 +54,8 @@ impl Executor {
         let full = graph.ids().map(source).collect();
         let mode = Mode { kernels: has_kernels(backend), fuse: true, threads: 1 };
         bridge::tell_slow(graph);
-        let (wiring, packs) = (Wiring::of(graph), BTreeMap::new());
-        let mut this = Self { elastic, wiring, backend, mode, full, packs, plans: Vec::new(), current: 0 };
+        let (wiring, packs, break_even) = (Wiring::of(graph), BTreeMap::new(), BreakEven::new());
+        let mut this = Self { elastic, wiring, backend, mode, full, packs, break_even, plans: Vec::new(), current: 0 };
         let dense = this.elastic.analysis().dense();
         this.prepare(&dense)?;
         Ok(this)
@@ -74,6 +75,18 @@ impl Executor {
         self.plans.truncate(1);
         self.current = 0;
         self
+    }
+
+    /// Up to which density blocks of weights are packed, where that was measured. Settings but the dense one are to be prepared anew.
+    pub fn set_break_even(&mut self, limits: BreakEven) {
+        self.break_even = limits;
+        self.plans.truncate(1);
+        self.current = 0;
+    }
+
+    /// Threads where our own kernels compute; `None` where Burn's operators do.
+    pub fn kernel_threads(&self) -> Option<usize> {
+        self.mode.kernels.then_some(self.mode.threads)
     }
 
     /// The graph and its sites.
@@ -107,16 +120,18 @@ impl Executor {
         Ok(())
     }
 
-    /// The blocks that are left of what the axes leave of a layer's weights, with their values; without kernels, dense weights with zeros instead.
+    /// The blocks that are left of what the axes leave of a layer's weights, with their values; where these are not faster, dense weights
+    /// with zeros instead.
     fn thin(&mut self, thinned: &Thinned, dense: Any) -> Result<(Option<Blocks>, Any)> {
         let device = self.backend.device();
         let upload = |array: &Array| upload(array, DType::F32, device.as_dispatch());
         let full = self.full[thinned.weight.0].as_ref().map(lengths);
         let whole = full.is_some_and(|full| full == lengths(&dense));
-        if !self.mode.kernels || !whole {
+        let packed = self.mode.kernels && thinned.pays(&self.break_even);
+        if !packed || !whole {
             let weights = download(dense)?;
             let blocks = Blocks::best(&thinned.op, &weights, thinned.density)?;
-            if self.mode.kernels {
+            if packed {
                 let values = upload(&blocks.values()?);
                 return Ok((Some(blocks), values));
             }

@@ -1,10 +1,12 @@
 //! What settings cost on this machine.
+use crate::blocks;
 use crate::error::Result;
 use crate::executor::Executor;
 use crate::loss::{Batch, Score};
 use crate::trainer::Trainer;
 use std::time::Instant;
-use supple_graph::{Array, Setting};
+use supple_graph::{Array, Elastic, Setting, SiteId};
+use supple_kernels::Layer;
 
 /// Service times in seconds of one run of `input` at each setting: `rounds` each, interleaved, after a warm-up.
 ///
@@ -74,4 +76,18 @@ pub fn quality<'a>(executor: &Executor, batches: impl IntoIterator<Item = &'a Ba
         total += batch.score(&logits);
     }
     Ok((sum / rows.max(1) as f64, total))
+}
+
+/// The layers whose weights can be left out in blocks, as kernels see them for `batch` samples.
+///
+/// # Errors
+/// When a layer is none that there are kernels for.
+pub fn blocked_layers(elastic: &Elastic, batch: usize) -> Result<Vec<(SiteId, Layer)>> {
+    let graph = elastic.graph();
+    let layer = |&(blocked, site): &(supple_graph::Blocked, SiteId)| {
+        let facts = graph.input_facts(blocked.layer);
+        let layer = blocks::layer_at(&graph.node(blocked.layer).op, &facts[0].shape_at(batch), &facts[1].shape_at(1))?;
+        Ok((site, layer))
+    };
+    elastic.analysis().blocked().iter().map(layer).collect()
 }

@@ -1,7 +1,7 @@
 //! Nested training: one set of weights that is good at every density.
 use crate::adam::{AdamConfig, SLOTS, Slots};
 use crate::blocks::Blocks;
-use crate::bridge::{self, Mode, Program, Wiring};
+use crate::bridge::{self, BreakEven, Mode, Program, Wiring};
 use crate::device::Backend;
 use crate::error::{Error, Result};
 use crate::executor::{check_inputs, check_weights};
@@ -27,6 +27,7 @@ pub struct Trainer {
     backend: Backend,
     config: AdamConfig,
     mode: Mode,
+    break_even: BreakEven,
     parameters: BTreeMap<NodeId, (Any, Slots)>,
 }
 
@@ -63,7 +64,7 @@ impl Trainer {
         let threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
         let mode = Mode { kernels: has_kernels(backend), fuse: false, threads };
         let wiring = Wiring::of(elastic.graph());
-        Ok(Self { elastic, wiring, backend, config, mode, parameters })
+        Ok(Self { elastic, wiring, backend, config, mode, break_even: BreakEven::new(), parameters })
     }
 
     /// Runs with this many threads where our own kernels compute, by default one for each processor; Burn's operators use rayon's pool.
@@ -78,6 +79,16 @@ impl Trainer {
     pub fn with_kernels(mut self, kernels: bool) -> Self {
         self.mode.kernels = kernels && has_kernels(self.backend);
         self
+    }
+
+    /// Up to which density blocks of weights are packed, where that was measured.
+    pub fn set_break_even(&mut self, limits: BreakEven) {
+        self.break_even = limits;
+    }
+
+    /// Threads where our own kernels compute; `None` where Burn's operators do.
+    pub fn kernel_threads(&self) -> Option<usize> {
+        self.mode.kernels.then_some(self.mode.threads)
     }
 
     /// The graph and its sites.
@@ -148,7 +159,8 @@ impl Trainer {
             let blocks = Blocks::best(&thinned.op, &weights, thinned.density)?;
             let mask = blocks.mask()?;
             there.insert(thinned.weight, upload(&mask, DType::Bool, self.backend.device().as_dispatch()));
-            let packed = self.mode.kernels.then(|| pack(&leaf, blocks.clone())).flatten();
+            let pays = self.mode.kernels && thinned.pays(&self.break_even);
+            let packed = pays.then(|| pack(&leaf, blocks.clone())).flatten();
             sources[thinned.weight.0] = Some(match packed {
                 Some(values) => {
                     program.pack(thinned.layer, blocks);

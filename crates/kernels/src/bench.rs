@@ -6,12 +6,14 @@ mod line;
 mod operands;
 mod peer;
 mod shapes;
+mod versus;
 
 pub use case::{Case, Times};
 pub use error::Error;
 pub use line::{Line, geometric_mean};
 pub use peer::Peer;
 pub use shapes::{Shape, Shapes};
+pub use versus::blocks_against_dense;
 
 use crate::limits::Limits;
 

@@ -1,6 +1,8 @@
 //! The measured Pareto settings, dense at the top.
 use crate::amounts::Amounts;
+use crate::break_even::LayerTimes;
 use crate::error::Error;
+use crate::profile::check_layers;
 use serde::{Deserialize, Serialize};
 use supple_graph::Setting;
 
@@ -89,6 +91,9 @@ pub struct Ladder {
     /// What it was measured on.
     pub stamp: Stamp,
     rungs: Vec<Rung>,
+    /// The layers of the profile that it was made from: where blocks pay.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub layers: Vec<LayerTimes>,
 }
 
 impl Ladder {
@@ -97,7 +102,7 @@ impl Ladder {
     /// # Errors
     /// Unless there is at least one rung, costs fall strictly from rung to rung, and costs and qualities are finite.
     pub fn new(stamp: Stamp, rungs: Vec<Rung>) -> Result<Self, Error> {
-        let ladder = Self { stamp, rungs };
+        let ladder = Self { stamp, rungs, layers: Vec::new() };
         ladder.check()?;
         Ok(ladder)
     }
@@ -125,7 +130,7 @@ impl Ladder {
         let falls = |pair: &[Rung]| pair[0].cost.seconds > pair[1].cost.seconds;
         match self.rungs.windows(2).position(|pair| !falls(pair)) {
             Some(i) => Err(Error::new(format!("rungs[{}].cost.seconds", i + 1), "less than the rung above")),
-            None => Ok(()),
+            None => check_layers(&self.layers),
         }
     }
 
@@ -139,7 +144,13 @@ impl Ladder {
         }
         let renewed = |(rung, service): (&Rung, Spread)| Rung { service, ..rung.clone() };
         let rungs = self.rungs.iter().zip(services).map(renewed).collect();
-        Ok(Self { stamp: self.stamp.clone(), rungs })
+        Ok(Self { stamp: self.stamp.clone(), rungs, layers: self.layers.clone() })
+    }
+
+    /// The same rungs with the layers of the profile that they were measured after.
+    #[must_use]
+    pub fn with_layers(self, layers: Vec<LayerTimes>) -> Self {
+        Self { layers, ..self }
     }
 
     /// The same rungs for pieces of work of which each is `factor` of the measured ones: in seconds, bytes moved and joules. Bytes resident and quality stay.

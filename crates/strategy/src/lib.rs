@@ -49,6 +49,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 pub mod amounts;
+pub mod break_even;
 pub mod demand;
 pub mod drive;
 pub mod error;
@@ -70,6 +71,7 @@ pub mod solvers;
 pub mod time;
 
 pub use amounts::{Amounts, Resource};
+pub use break_even::{LayerTimes, Versus, break_even};
 pub use demand::Demand;
 pub use drive::{Record, Request};
 pub use error::Error;

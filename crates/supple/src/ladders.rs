@@ -2,11 +2,17 @@
 use crate::model::Model;
 use anyhow::{Result, ensure};
 use std::collections::BTreeSet;
+use std::time::Duration;
 use supple_executor::{Batch, Executor, measure};
+use supple_graph::blocks::HEIGHT;
 use supple_graph::{Density, Elastic, Phase, Setting, SiteId};
+use supple_kernels::bench::{Times, blocks_against_dense};
 use supple_strategy::ladder::pareto;
 use supple_strategy::solvers::Greedy;
-use supple_strategy::{Amounts, Entry, Ladder, Menu, Offer, Profile, Rung, Sensitivity, Solver, Spread, Stamp};
+use supple_strategy::{
+    Amounts, Entry, Ladder, LayerTimes, Menu, Offer, Profile, Rung, Sensitivity, Solver, Spread, Stamp, Versus,
+    break_even,
+};
 
 /// The densities that are measured and offered, in thousandths.
 pub const DENSITIES: [u16; 8] = [1000, 750, 625, 500, 375, 250, 188, 125];
@@ -34,10 +40,17 @@ fn densities() -> impl Iterator<Item = Density> {
     DENSITIES.into_iter().filter_map(Density::new)
 }
 
-/// The settings of a profile: every density everywhere, and every density at each site alone. Dense first.
+/// Every density at all axes, and within all weights.
+pub fn uniform(elastic: &Elastic) -> impl Iterator<Item = Setting> {
+    let analysis = elastic.analysis();
+    let axes = densities().map(|density| analysis.uniform(density));
+    axes.chain(densities().map(|density| analysis.uniform_blocks(density)))
+}
+
+/// The settings of a profile: every density at all axes and within all weights, and every density at each site alone. Dense first.
 fn grid(elastic: &Elastic) -> Vec<Setting> {
     let analysis = elastic.analysis();
-    let uniform = densities().map(|density| analysis.uniform(density));
+    let uniform = uniform(elastic);
     let alone = |site| densities().skip(1).map(move |density| analysis.dense().with(SiteId(site), density));
     let mut seen = BTreeSet::new();
     uniform.chain((0..analysis.sites.len()).flat_map(alone)).filter(|s| seen.insert(s.clone())).collect()
@@ -59,8 +72,37 @@ fn entries(executor: &mut Executor, settings: &[Setting], input: &Batch, rounds:
 /// # Errors
 /// When the input does not fit the model.
 pub fn profile(executor: &mut Executor, stamp: Stamp, input: &Batch, rounds: usize) -> Result<Profile> {
+    let layers = match executor.kernel_threads() {
+        Some(threads) => layer_times(executor.elastic(), input, threads, rounds)?,
+        None => Vec::new(),
+    };
+    executor.set_break_even(break_even(&layers, LayerTimes::inference));
     let settings = grid(executor.elastic());
-    Ok(Profile { stamp, entries: entries(executor, &settings, input, rounds)? })
+    Ok(Profile { stamp, entries: entries(executor, &settings, input, rounds)?, layers })
+}
+
+/// What leaving out blocks saves in each layer, forward and backward, on `threads` threads; turns are as many as `rounds` of 5 ms fill.
+///
+/// # Errors
+/// When a kernel refuses a layer.
+pub fn layer_times(elastic: &Elastic, input: &Batch, threads: usize, rounds: usize) -> Result<Vec<LayerTimes>> {
+    const TURNS: usize = 3;
+    let densities: Vec<Density> = densities().filter(|&density| density < Density::FULL).collect();
+    let fractions: Vec<f64> = densities.iter().map(|density| density.fraction()).collect();
+    let turn = Duration::from_micros(5000 * rounds as u64 / TURNS as u64);
+    let seconds = |dense: f64, blocks: f64| Versus { dense: dense / 1e3, blocks: blocks / 1e3 };
+    let mut found = Vec::new();
+    for (site, layer) in measure::blocked_layers(elastic, input.input.shape()[0])? {
+        let (dense, blocks) = blocks_against_dense(&layer, HEIGHT, &fractions, threads, (TURNS, turn))?;
+        let times = |(&density, blocks): (&Density, Times)| LayerTimes {
+            site,
+            density,
+            forward: seconds(dense.forward, blocks.forward),
+            backward: seconds(dense.backward, blocks.backward),
+        };
+        found.extend(densities.iter().zip(blocks).map(times));
+    }
+    Ok(found)
 }
 
 /// What is known of a model before its ladder is made.
@@ -87,8 +129,10 @@ pub fn ladder(
 ) -> Result<Ladder> {
     ensure!(!calibration.is_empty(), "held-out data: expected at least one row");
     let profile = known.profile;
+    executor.set_break_even(break_even(&profile.layers, LayerTimes::inference));
+    profile.entries.iter().try_for_each(|entry| executor.prepare(&entry.setting))?;
+    let mut settings: Vec<Setting> = uniform(model.elastic()).collect();
     let menu = menu(model.elastic(), executor, known, calibration)?;
-    let mut settings: Vec<Setting> = densities().map(|density| model.elastic().analysis().uniform(density)).collect();
     settings.extend(answers(&menu, profile));
     let mut seen = BTreeSet::new();
     settings.retain(|setting| seen.insert(setting.clone()));
@@ -103,7 +147,7 @@ pub fn ladder(
     if rungs.len() < 8 {
         log::warn!("only {} rungs are worth choosing; train longer, or with --elastic", rungs.len());
     }
-    Ok(Ladder::new(profile.stamp.clone(), rungs)?)
+    Ok(Ladder::new(profile.stamp.clone(), rungs)?.with_layers(profile.layers.clone()))
 }
 
 /// The settings that a solver finds best for budgets from dense to the cheapest measured.

@@ -11,7 +11,7 @@ use supple_executor::{Batch, Executor, Score, Trainer};
 use supple_graph::Setting;
 use supple_sim::{PlantName, Run, Scenario, Trace, TrainingRun};
 use supple_strategy::drive::{serve, train};
-use supple_strategy::{Changing, Job, Ladder, Nanos, Outcome, Plant, Policy};
+use supple_strategy::{Changing, Job, Ladder, LayerTimes, Nanos, Outcome, Plant, Policy, break_even};
 
 /// What runs a piece of work: an executor or a trainer.
 trait Engine {
@@ -197,6 +197,7 @@ pub fn serve_live(
 ) -> Result<(Run, Replay)> {
     let mut requests = scenario.requests(ladder)?;
     requests.retain(|request| trace.stops_at().is_none_or(|end| request.arrival < end));
+    executor.set_break_even(break_even(&ladder.layers, LayerTimes::inference));
     for rung in ladder.rungs() {
         executor.prepare(&rung.setting)?;
         executor.apply(&rung.setting)?;
@@ -227,6 +228,7 @@ pub fn train_live(
 ) -> Result<(TrainingRun, Replay)> {
     let training = scenario.training.as_ref().context("scenario: expected a table [training]")?;
     let deadline = training.deadline(ladder.rungs()[0].service.median());
+    trainer.set_break_even(break_even(&ladder.layers, LayerTimes::training));
     let learner = Learner { trainer, batch, setting: ladder.rungs()[0].setting.clone() };
     let (name, policy) = policy;
     let mut policy = Changing::new(policy, scenario.changes(ladder));

@@ -40,8 +40,16 @@ impl Times {
     /// # Errors
     /// What the kernel says.
     pub fn of(case: &mut dyn Case, threads: usize) -> Result<Self, Error> {
-        let forward = time(|| case.forward(threads))?;
-        let backward = time(|| case.backward(threads))?;
+        Self::within(case, threads, TURN)
+    }
+
+    /// The medians of a turn of which each pass takes about `turn`, but some runs at least.
+    ///
+    /// # Errors
+    /// What the kernel says.
+    pub fn within(case: &mut dyn Case, threads: usize, turn: Duration) -> Result<Self, Error> {
+        let forward = time(turn, || case.forward(threads))?;
+        let backward = time(turn, || case.backward(threads))?;
         Ok(Self { forward, backward })
     }
 
@@ -61,11 +69,11 @@ fn median(mut values: Vec<f64>) -> f64 {
 }
 
 /// Median milliseconds of a call, after one that does not count.
-fn time(mut call: impl FnMut() -> Result<(), Error>) -> Result<f64, Error> {
+fn time(turn: Duration, mut call: impl FnMut() -> Result<(), Error>) -> Result<f64, Error> {
     call()?;
     let begin = Instant::now();
     let mut times = Vec::new();
-    while times.len() < *RUNS.start() || (begin.elapsed() < TURN && times.len() < *RUNS.end()) {
+    while times.len() < *RUNS.start() || (begin.elapsed() < turn && times.len() < *RUNS.end()) {
         let start = Instant::now();
         call()?;
         times.push(1e3 * start.elapsed().as_secs_f64());

@@ -1,7 +1,7 @@
 //! `supple bench`
 use super::{End, Opened, bench_kernels, bench_sim, table};
 use crate::allocations;
-use crate::ladders::DENSITIES;
+use crate::ladders::{self, DENSITIES};
 use crate::model::Model;
 use crate::options::{BenchCommand, Common, Source};
 use anyhow::Result;
@@ -10,7 +10,9 @@ use std::time::Instant;
 use supple_executor::{Backend, measure};
 use supple_graph::{Density, Phase, Setting};
 use supple_strategy::policies::{self, PolicyOptions};
-use supple_strategy::{Amounts, Completion, Demand, Ladder, Nanos, Observation, Rung, Spread, Stamp};
+use supple_strategy::{
+    Amounts, Completion, Demand, Ladder, LayerTimes, Nanos, Observation, Rung, Spread, Stamp, break_even,
+};
 
 /// Switches and decisions measured.
 const TURNS: u32 = 200_000;
@@ -92,21 +94,26 @@ fn observation(turn: u32) -> Observation {
 fn density(source: &Source, batch: usize, common: &Common) -> Result<End> {
     let Opened { model, mut executor, batches, .. } = source.open(common, batch)?;
     let input = &batches[0].input;
-    let analysis = model.elastic().analysis();
-    let settings: Vec<Setting> = DENSITIES.into_iter().filter_map(Density::new).map(|d| analysis.uniform(d)).collect();
+    if let Some(threads) = executor.kernel_threads() {
+        let layers = ladders::layer_times(model.elastic(), &batches[0], threads, ROUNDS)?;
+        executor.set_break_even(break_even(&layers, LayerTimes::inference));
+    }
+    let settings: Vec<Setting> = ladders::uniform(model.elastic()).collect();
+    let kinds = ["axes", "blocks"].into_iter().flat_map(|kind| DENSITIES.map(|density| (kind, density)));
     settings.iter().try_for_each(|setting| executor.prepare(setting))?;
     let times = measure::service_times(&mut executor, &settings, input, ROUNDS)?;
     let times = times.into_iter().map(|times| Ok(Spread::of(times)?.median())).collect::<Result<Vec<f64>>>()?;
     let mut rows = Vec::new();
-    for ((density, setting), seconds) in DENSITIES.iter().zip(&settings).zip(&times) {
+    for (((kind, density), setting), seconds) in kinds.zip(&settings).zip(&times) {
         let work = model.elastic().work(setting, batch, Phase::Forward)?;
         let (speed_up, gflops) = (times[0] / seconds, work.flops / seconds / 1e9);
         if common.json {
-            let line = serde_json::json!({ "density": density, "batch": batch, "threads": source.threads,
+            let line = serde_json::json!({ "kind": kind, "density": density, "batch": batch, "threads": source.threads,
                 "forward_ms": 1e3 * seconds, "speed_up": speed_up, "gflops": gflops });
             println!("{line}");
         }
         rows.push(vec![
+            kind.to_owned(),
             density.to_string(),
             format!("{:.3}", 1e3 * seconds),
             format!("{speed_up:.2}x"),
@@ -114,7 +121,7 @@ fn density(source: &Source, batch: usize, common: &Common) -> Result<End> {
         ]);
     }
     if !common.json {
-        println!("{}", table(&["density", "p50 ms", "speed-up", "GFLOP/s"], rows));
+        println!("{}", table(&["kind", "density", "p50 ms", "speed-up", "GFLOP/s"], rows));
     }
     Ok(End::Done)
 }

@@ -1,16 +1,18 @@
 //! `supple profile`
 use super::{End, Opened, table, write_json};
-use crate::ladders::{self, Effort};
+use crate::ladders::{self, DENSITIES, Effort};
 use crate::options::Profile;
 use anyhow::Result;
+use supple_graph::SiteId;
+use supple_strategy::{LayerTimes, Versus, break_even};
 
 /// Measures what settings cost and writes the profile.
 ///
 /// # Errors
 /// When the model or data cannot be read, or the profile not be written.
 pub fn run(options: &Profile) -> Result<End> {
-    let Opened { mut executor, batches, stamp, .. } = options.source.open(&options.common, options.batch)?;
-    let input = &batches[0];
+    let Opened { model, mut executor, batches, stamp, .. } = options.source.open(&options.common, options.batch)?;
+    let (elastic, input) = (model.elastic(), &batches[0]);
     let profile = ladders::profile(&mut executor, stamp, input, Effort::FULL.rounds)?;
     write_json(&options.out, &profile)?;
     if options.common.json {
@@ -30,6 +32,30 @@ pub fn run(options: &Profile) -> Result<End> {
         ]
     });
     println!("{}", table(&["densities", "p50 ms", "p95 ms", "speed-up", "GFLOP/s"], rows));
+    if !profile.layers.is_empty() {
+        println!("\n{}", layers(&profile.layers, |site| elastic.analysis().sites[site.0].name.clone()));
+    }
     eprintln!("profile: {}", options.out.display());
     Ok(End::Done)
+}
+
+/// For each layer what blocks gain over all weights at each density, forward and forward with backward, and up to which density they pay.
+fn layers(times: &[LayerTimes], name: impl Fn(SiteId) -> String) -> String {
+    let mut rows = Vec::new();
+    for (pass, asked) in
+        [("forward", LayerTimes::inference as fn(&LayerTimes) -> Versus), ("training", LayerTimes::training)]
+    {
+        for (site, limit) in break_even(times, asked) {
+            let mine = times.iter().filter(|times| times.site == site).map(asked);
+            let dense = mine.clone().map(|versus| versus.dense).next().unwrap_or(0.0);
+            let gains = mine.map(|versus| format!("{:.2}x", versus.dense / versus.blocks));
+            let limit = limit.map_or_else(|| "never".to_owned(), |density| density.to_string());
+            let head = [name(site), pass.to_owned(), format!("{:.3}", 1e3 * dense)];
+            rows.push(head.into_iter().chain(gains).chain([limit]).collect::<Vec<_>>());
+        }
+    }
+    let densities = DENSITIES.iter().skip(1).map(u16::to_string);
+    let head = ["layer", "pass", "dense ms"].map(str::to_owned).into_iter().chain(densities);
+    let head: Vec<String> = head.chain(["pays up to".to_owned()]).collect();
+    table(&head.iter().map(String::as_str).collect::<Vec<_>>(), rows).to_string()
 }

@@ -1,6 +1,7 @@
 //! `supple train --scenario`: training by a deadline under a moving CPU share.
 use super::fidelity::BothSides;
 use super::{End, names_or_compared, policy, read_json, read_scenario, simulate};
+use crate::ladders::{self, layer_times};
 use crate::live::train_live;
 use crate::machine::Tid;
 use crate::model::Model;
@@ -10,21 +11,21 @@ use crate::training::Batches;
 use crate::{samples, stop};
 use anyhow::{Context, Result};
 use supple_executor::{AdamConfig, Backend, Batch, Executor, Trainer, measure};
-use supple_graph::{Density, Setting};
+use supple_graph::{Phase, Setting};
 use supple_models::{Data, ModelName};
 use supple_sim::fidelity::Observed;
 use supple_sim::{Calibration, Report, Scenario, Stage, Timing, Trace};
 use supple_strategy::ladder::pareto;
-use supple_strategy::{Amounts, Ladder, Rung, Spread};
-
-/// Densities that a step may run at, in thousandths.
-const DENSITIES: [u16; 6] = [1000, 750, 500, 375, 250, 125];
+use supple_strategy::{Amounts, Ladder, LayerTimes, Rung, Spread, break_even};
 
 /// Seed of weights and order where none can be given.
 const SEED: u64 = 1;
 
 /// Steps measured at each density.
 const ROUNDS: usize = 3;
+
+/// Rounds of each layer alone.
+const LAYER_ROUNDS: usize = 9;
 
 /// Trains from the same weights once a policy, and tells the final accuracy of each.
 ///
@@ -121,19 +122,25 @@ fn deadline(scenario: &Scenario, ladder: &Ladder) -> f64 {
     scenario.training.as_ref().map_or(0.0, |t| t.deadline(ladder.rungs()[0].service.median()).seconds())
 }
 
-/// What a step costs at each density. Its quality is not measured: it only ranks the widths, the widest first.
+/// What a step costs at each density. Its quality is not measured: the part of the dense work that is done ranks the settings, the most first.
 fn step_ladder(mut trainer: Trainer, batch: &Batch, stamp: supple_strategy::Stamp) -> Result<Ladder> {
-    let analysis = trainer.elastic().analysis().clone();
-    let settings: Vec<Setting> =
-        DENSITIES.into_iter().filter_map(Density::new).map(|density| analysis.uniform(density)).collect();
+    let elastic = trainer.elastic().clone();
+    let layers = match trainer.kernel_threads() {
+        Some(threads) => layer_times(&elastic, batch, threads, LAYER_ROUNDS)?,
+        None => Vec::new(),
+    };
+    trainer.set_break_even(break_even(&layers, LayerTimes::training));
+    let settings: Vec<Setting> = ladders::uniform(&elastic).collect();
     let times = measure::step_times(&mut trainer, &settings, batch, ROUNDS)?;
+    let flops = |setting: &Setting| Ok::<_, anyhow::Error>(elastic.work(setting, 1, Phase::Forward)?.flops);
+    let dense = flops(&elastic.analysis().dense())?;
     let rung = |(setting, times): (Setting, Vec<f64>)| {
         let service = Spread::of(times)?;
         let cost = Amounts::of_seconds(service.median());
-        Ok(Rung { quality: setting.mean_density(), cost, service, setting })
+        Ok(Rung { quality: flops(&setting)? / dense, cost, service, setting })
     };
     let rungs = settings.into_iter().zip(times).map(rung).collect::<Result<Vec<_>>>()?;
-    Ok(Ladder::new(stamp, pareto(rungs))?)
+    Ok(Ladder::new(stamp, pareto(rungs))?.with_layers(layers))
 }
 
 /// Accuracy on fresh rows of the width that is best on calibration rows.
