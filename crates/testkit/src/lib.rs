@@ -38,8 +38,10 @@ mod graphs;
 mod ladders;
 mod laws;
 mod menus;
+mod mix;
 mod mixtures;
 mod observations;
+mod structures;
 mod traces;
 
 pub use budgets::{budgets, menus_with_budgets};

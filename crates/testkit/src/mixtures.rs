@@ -1,20 +1,18 @@
 //! Random graphs of all operators.
+use crate::mix::{Draw, Mix, of};
+use crate::structures::{MAP_STRUCTURES, ROW_STRUCTURES};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use supple_graph::operators::{
-    AdaptivePool, ArgMax, BatchNorm, BinaryFunction, Cast, Clip, Conv, Coordinates, Dropout, Elu, GroupNorm, Gru,
-    HardSigmoid, InstanceNorm, Interpolation, LayerNorm, LeakyRelu, Linear, LogSoftmax, Lstm, Op, Pool, PoolFunction,
-    Reduce, Reduction, Resize, RmsNorm, Softmax, TopK, UnaryFunction,
+    AdaptivePool, ArgMax, BatchNorm, BinaryFunction, Cast, Clip, Coordinates, Dropout, Elu, GroupNorm, Gru,
+    HardSigmoid, InstanceNorm, Interpolation, LayerNorm, LeakyRelu, LogSoftmax, Lstm, Op, Pool, PoolFunction, Reduce,
+    Reduction, Resize, RmsNorm, Softmax, TopK, UnaryFunction,
 };
 use supple_graph::recurrence::{Direction, Recurrence};
-use supple_graph::tape::Tape;
 use supple_graph::window::Window;
 use supple_graph::{DType, Dim, Fact, Graph, Result, Value};
 
 const CLASSES: usize = 3;
-
-/// What a random step is made from.
-type Draw = [usize; 3];
 
 /// Small random well-formed graphs with one input and one output, in which every operator occurs: on images and on sequences.
 pub fn mixtures() -> impl Strategy<Value = Graph> {
@@ -23,8 +21,6 @@ pub fn mixtures() -> impl Strategy<Value = Graph> {
     prop_oneof![(draws(), sizes()).prop_map(images), (draws(), sizes()).prop_map(sequences)]
 }
 
-/// # Panics
-/// When the parts do not fit: the plan that is being built is wrong.
 fn images((draws, [colours, channels, side]): (Vec<Draw>, Draw)) -> Graph {
     let mut mix = Mix::new("mixture on images");
     let made = (|| {
@@ -113,56 +109,7 @@ const REDUCTIONS: [Reduction; 8] = [
 const INTERPOLATIONS: [Interpolation; 4] =
     [Interpolation::Floor, Interpolation::RoundPreferCeil, Interpolation::Linear, Interpolation::Cubic];
 
-/// The item that a number chooses.
-fn of<T: Copy>(items: &[T], draw: usize) -> T {
-    items[draw % items.len()]
-}
-
-/// A graph in the making.
-struct Mix {
-    tape: Tape,
-    weights: usize,
-}
-
 impl Mix {
-    fn new(name: &str) -> Self {
-        Self { tape: Tape::new(Graph::new(name)), weights: 0 }
-    }
-
-    fn finish(mut self, output: Result<Value>) -> Graph {
-        let output = output.expect("the parts of a random graph fit");
-        self.tape.set_outputs(vec![output]);
-        self.tape.into_graph()
-    }
-
-    fn weight(&mut self, shape: &[usize]) -> Result<Value> {
-        self.weights += 1;
-        self.tape.parameter(&format!("w{}", self.weights), Fact::fixed(shape))
-    }
-
-    fn positive(&mut self, shape: &[usize]) -> Result<Value> {
-        let weight = self.weight(shape)?;
-        self.tape.map(UnaryFunction::Exp, weight)
-    }
-
-    fn length(&self, x: Value, axis: usize) -> usize {
-        self.tape.fact(x).shape[axis].count()
-    }
-
-    fn last(&self, x: Value) -> usize {
-        self.tape.rank(x) - 1
-    }
-
-    fn linear(&mut self, x: Value, outputs: usize) -> Result<Value> {
-        let (w, b) = (self.weight(&[self.length(x, self.last(x)), outputs])?, self.weight(&[outputs])?);
-        self.tape.add(Linear {}, &[x, w, b])
-    }
-
-    fn conv(&mut self, x: Value, channels: usize) -> Result<Value> {
-        let (w, b) = (self.weight(&[channels, self.length(x, 1), 1, 1])?, self.weight(&[channels])?);
-        self.tape.add(Conv::new(2), &[x, w, b])
-    }
-
     /// A step that any shape can take; `axis` is that of the features.
     fn step(&mut self, x: Value, axis: usize, [kind, a, b]: Draw) -> Result<Value> {
         let features = self.length(x, axis);
@@ -243,7 +190,7 @@ impl Mix {
     /// A step on `[batch, channel, h, w]`.
     fn map_step(&mut self, x: Value, [kind, a, b]: Draw) -> Result<Value> {
         let channels = self.length(x, 1);
-        match kind % 20 {
+        match kind % (20 + MAP_STRUCTURES) {
             12 => {
                 let (gamma, beta, mean) =
                     (self.weight(&[channels])?, self.weight(&[channels])?, self.weight(&[channels])?);
@@ -291,14 +238,15 @@ impl Mix {
                 let through = self.conv(x, channels)?;
                 self.tape.sum(x, through)
             }
-            kind => self.step(x, 1, [kind, a, b]),
+            kind @ 0..12 => self.step(x, 1, [kind, a, b]),
+            kind => self.map_structure(x, [kind - 20, a, b]),
         }
     }
 
     /// A step on `[batch, token, feature]`.
     fn row_step(&mut self, x: Value, [kind, a, b]: Draw) -> Result<Value> {
         let width = self.length(x, 2);
-        match kind % 18 {
+        match kind % (18 + ROW_STRUCTURES) {
             12 => {
                 let shape = [self.length(x, 1), width];
                 let shape = &shape[a % 2..];
@@ -318,7 +266,8 @@ impl Mix {
             }
             16 => self.recurrent(x, 4, a, b),
             17 => self.recurrent(x, 3, a, b),
-            kind => self.step(x, 2, [kind, a, b]),
+            kind @ 0..12 => self.step(x, 2, [kind, a, b]),
+            kind => self.row_structure(x, [kind - 18, a, b]),
         }
     }
 
