@@ -1,5 +1,5 @@
 //! What can be wrong with a graph.
-use std::fmt;
+use std::fmt::{self, Write};
 
 /// Something is wrong with a graph or what was asked of it: where, and what.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,7 +23,19 @@ impl Error {
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.place, self.what)
+        write!(f, "{}: {}", OneLine(&self.place), OneLine(&self.what))
+    }
+}
+
+/// Text that may come from a file, on one line: control characters are shown as they are written in source.
+#[derive(Clone, Copy, Debug)]
+pub struct OneLine<'a>(pub &'a str);
+
+impl fmt::Display for OneLine<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0
+            .chars()
+            .try_for_each(|c| if c.is_control() { write!(f, "{}", c.escape_default()) } else { f.write_char(c) })
     }
 }
 

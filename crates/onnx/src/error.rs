@@ -1,5 +1,6 @@
 //! What can be wrong with a file.
 use std::fmt;
+use supple_graph::error::OneLine;
 
 /// What sort of thing is wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -88,12 +89,12 @@ impl From<supple_graph::Error> for Error {
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if let Some(file) = &self.0.file {
-            write!(f, "{file}: ")?;
+            write!(f, "{}: ", OneLine(file))?;
         }
         if let Some((name, operator)) = &self.0.node {
-            write!(f, "node `{name}` ({operator}): ")?;
+            write!(f, "node `{}` ({}): ", OneLine(name), OneLine(operator))?;
         }
-        f.write_str(&self.0.what)
+        OneLine(&self.0.what).fmt(f)
     }
 }
 
