@@ -71,7 +71,7 @@ pub struct Site {
     /// Name of the first weights with an axis in it, and that axis; where it begins, unless at the axis' begin.
     pub name: String,
     /// What a unit is: `channel`, `neuron`, `head`, `feature`; `vector` within weights.
-    pub level: String,
+    pub level: &'static str,
     /// Number of units; within weights, blocks of a row.
     pub units: usize,
     /// The kinds that fit; empty when it is not sparsifiable.
@@ -151,7 +151,7 @@ impl Analysis {
         let mut joined = joined::Joined::of(graph);
         let found = sites::Found::of(&mut joined);
         let groups = groups::groups(&mut joined, &found);
-        let obstacles = joined.obstacles();
+        let obstacles = joined.into_obstacles();
         let (mut sites, fixed): (Vec<Site>, Vec<Site>) = found.into_sites().partition(Site::is_sparsifiable);
         sites.extend(Blocked::all(graph).into_iter().map(|blocked| sites::within(graph, blocked)));
         let index = Index::of(&sites);

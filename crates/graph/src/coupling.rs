@@ -26,8 +26,9 @@ pub(crate) enum Shape {
 #[derive(Clone, Debug)]
 struct Entry<R> {
     parent: u32,
+    /// Place among the shapes; 0 for a leaf.
+    shape: u32,
     length: usize,
-    shape: Shape,
     reason: Option<R>,
     mark: bool,
 }
@@ -48,11 +49,12 @@ struct Uneven;
 #[derive(Clone, Debug)]
 pub(crate) struct Coupling<R> {
     entries: Vec<Entry<R>>,
+    shapes: Vec<Shape>,
 }
 
 impl<R: Copy + Ord> Coupling<R> {
     pub fn with_capacity(parts: usize) -> Self {
-        Self { entries: Vec::with_capacity(parts) }
+        Self { entries: Vec::with_capacity(parts), shapes: vec![Shape::Leaf] }
     }
 
     /// Number of parts made so far.
@@ -60,15 +62,22 @@ impl<R: Copy + Ord> Coupling<R> {
         self.entries.len()
     }
 
-    fn push(&mut self, length: usize, shape: Shape) -> Part {
+    /// A new part of `length` units.
+    pub fn leaf(&mut self, length: usize) -> Part {
         let id = self.entries.len() as u32;
-        self.entries.push(Entry { parent: id, length, shape, reason: None, mark: false });
+        self.entries.push(Entry { parent: id, shape: 0, length, reason: None, mark: false });
         Part(id)
     }
 
-    /// A new part of `length` units.
-    pub fn leaf(&mut self, length: usize) -> Part {
-        self.push(length, Shape::Leaf)
+    fn composed(&mut self, length: usize, shape: Shape) -> Part {
+        let part = self.leaf(length);
+        self.set_shape(part, shape);
+        part
+    }
+
+    fn set_shape(&mut self, root: Part, shape: Shape) {
+        self.entries[root.index()].shape = self.shapes.len() as u32;
+        self.shapes.push(shape);
     }
 
     /// Parts one after the other.
@@ -78,7 +87,7 @@ impl<R: Copy + Ord> Coupling<R> {
             [one] => *one,
             _ => {
                 let length = parts.iter().map(|&part| self.length(part)).sum();
-                self.push(length, Shape::Chain(parts))
+                self.composed(length, Shape::Chain(parts))
             }
         }
     }
@@ -91,7 +100,7 @@ impl<R: Copy + Ord> Coupling<R> {
             [one] => *one,
             _ => {
                 let length = factors.iter().map(|&part| self.length(part)).product();
-                self.push(length, Shape::Product(factors))
+                self.composed(length, Shape::Product(factors))
             }
         }
     }
@@ -114,7 +123,7 @@ impl<R: Copy + Ord> Coupling<R> {
 
     /// How what stands for others is made up.
     pub fn shape(&self, root: Part) -> &Shape {
-        &self.entries[root.index()].shape
+        &self.shapes[self.entries[root.index()].shape as usize]
     }
 
     pub fn reason(&self, root: Part) -> Option<R> {
@@ -135,7 +144,7 @@ impl<R: Copy + Ord> Coupling<R> {
                 continue;
             }
             entry.reason = Some(reason);
-            if let Shape::Chain(inner) | Shape::Product(inner) = &entry.shape {
+            if let Shape::Chain(inner) | Shape::Product(inner) = &self.shapes[entry.shape as usize] {
                 open.extend_from_slice(inner);
             }
         }
@@ -152,7 +161,7 @@ impl<R: Copy + Ord> Coupling<R> {
                 continue;
             }
             entry.mark = true;
-            if let Shape::Chain(inner) | Shape::Product(inner) = &entry.shape {
+            if let Shape::Chain(inner) | Shape::Product(inner) = &self.shapes[entry.shape as usize] {
                 open.extend_from_slice(inner);
             }
         }
@@ -242,7 +251,7 @@ impl<R: Copy + Ord> Coupling<R> {
         let mut open = vec![part];
         while let Some(part) = open.pop() {
             let root = self.find(part);
-            match &self.entries[root.index()].shape {
+            match self.shape(root) {
                 Shape::Chain(inner) => open.extend(inner.iter().rev()),
                 _ => found.push(root),
             }
@@ -259,7 +268,7 @@ impl<R: Copy + Ord> Coupling<R> {
         let mut open = vec![part];
         while let Some(part) = open.pop() {
             let root = self.find(part);
-            match &self.entries[root.index()].shape {
+            match self.shape(root) {
                 Shape::Product(inner) => open.extend(inner.iter().rev()),
                 _ => found.push(root),
             }
@@ -299,7 +308,7 @@ impl<R: Copy + Ord> Coupling<R> {
         match self.shape(root) {
             Shape::Leaf => {
                 let pair = (self.piece(root, at), self.piece(root, self.length(root) - at));
-                self.entries[root.index()].shape = Shape::Chain(vec![pair.0, pair.1]);
+                self.set_shape(root, Shape::Chain(vec![pair.0, pair.1]));
                 Ok(pair)
             }
             Shape::Product(_) => self.cut(root, at),
@@ -342,7 +351,7 @@ impl<R: Copy + Ord> Coupling<R> {
         } else {
             (self.piece(root, outer), self.piece(root, size))
         };
-        self.entries[root.index()].shape = Shape::Product(vec![pair.0, pair.1]);
+        self.set_shape(root, Shape::Product(vec![pair.0, pair.1]));
         Ok(pair)
     }
 

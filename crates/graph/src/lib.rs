@@ -22,6 +22,7 @@ pub mod recurrence;
 pub mod report;
 pub mod setting;
 pub mod shrink;
+pub mod synthetic;
 pub mod tape;
 pub mod training;
 pub mod window;

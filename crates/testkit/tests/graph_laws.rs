@@ -300,7 +300,7 @@ fn hidden_neurons_are_sparsifiable_and_the_ends_are_not() {
     let y = sketch.linear("out", active, 3);
     let elastic = sketch.elastic(y);
     assert_eq!(names(&elastic.analysis().sites), ["hidden.weight[1]"]);
-    assert_eq!((elastic.analysis().sites[0].units, elastic.analysis().sites[0].level.as_str()), (6, "neuron"));
+    assert_eq!((elastic.analysis().sites[0].units, elastic.analysis().sites[0].level), (6, "neuron"));
     assert_eq!(fixed_because(&elastic, "hidden.weight[0]"), "model input");
     assert_eq!(fixed_because(&elastic, "out.weight[1]"), "model output");
 }
@@ -384,7 +384,7 @@ fn group_norm_thins_out_whole_groups() {
         let member = |m: &&supple_graph::Member| elastic.graph().node(m.value.node).name == name;
         site.members.iter().find(member).unwrap().block
     };
-    assert_eq!((site.units, site.level.as_str()), (4, "channel"));
+    assert_eq!((site.units, site.level), (4, "channel"));
     assert_eq!((block("conv.weight"), block("conv"), block("grouped"), block("out.weight")), (3, 3, 1, 27));
 }
 
@@ -415,7 +415,7 @@ fn attention_thins_out_whole_heads() {
     let elastic = attention();
     assert_eq!(names(&elastic.analysis().sites), ["q.weight[1]"]);
     let site = &elastic.analysis().sites[0];
-    assert_eq!((site.units, site.level.as_str(), site.kinds[0].name()), (2, "head", "head"));
+    assert_eq!((site.units, site.level, site.kinds[0].name()), (2, "head", "head"));
     let weights = elastic.graph().parameter_ids();
     let blocks: Vec<usize> =
         site.members.iter().filter(|m| weights.contains(&m.value.node)).map(|member| member.block).collect();

@@ -41,7 +41,7 @@ fn outside(array: &Array, kept: &[usize]) -> Vec<u32> {
 fn every_model_has_sites_of_its_own_kind() {
     let levels = |model: &Model| {
         let axes = model.elastic.analysis().sites.iter().filter(|site| site.blocked.is_none());
-        axes.map(|site| site.level.clone()).collect::<Vec<_>>()
+        axes.map(|site| site.level).collect::<Vec<_>>()
     };
     let [mlp, cnn, normed, chars] = models().try_into().ok().unwrap();
     assert_eq!(levels(&mlp), ["neuron"; 2]);

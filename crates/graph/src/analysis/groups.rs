@@ -7,7 +7,6 @@ use crate::coupling::{Part, Shape};
 use crate::graph::{NodeId, Value};
 use crate::operator::{Family, Operator};
 use crate::operators::Op;
-use std::collections::{BTreeMap, BTreeSet};
 use std::mem::take;
 
 /// The factors of a piece of an axis, in the order of their numbers.
@@ -85,8 +84,12 @@ fn shared(joined: &mut Joined<'_>, axes: &Axes, place: usize, of: &[Axis], value
 
 /// The pieces of a part, each as its factors that are longer than one.
 fn products(joined: &mut Joined<'_>, part: Part) -> Vec<Factors> {
+    let root = joined.coupling.find(part);
+    if let Shape::Leaf = joined.coupling.shape(root) {
+        return vec![vec![root]];
+    }
     let mut found = Vec::new();
-    let mut open = vec![part];
+    let mut open = vec![root];
     while let Some(part) = open.pop() {
         let root = joined.coupling.find(part);
         if let Shape::Chain(parts) = joined.coupling.shape(root) {
@@ -136,42 +139,60 @@ fn coupled(a: &[Part], b: &[Part], joined: &Joined<'_>) -> bool {
     few.iter().all(among) || heads(few, joined).any(|head| among(&head))
 }
 
-/// Layers by the leaves in their pieces.
-type ByLeaf = BTreeMap<Part, Vec<(u32, u32)>>;
+/// Leaves with the layers, and pieces of them, that they are in.
+struct ByLeaf(Vec<(Part, u32, u32)>);
 
-fn by_leaf(layers: &[Layer], pieces: impl Fn(&Layer) -> &[Factors]) -> ByLeaf {
-    let mut index = ByLeaf::new();
-    for (at, layer) in layers.iter().enumerate() {
-        for (piece, factors) in pieces(layer).iter().enumerate() {
-            factors.iter().for_each(|&leaf| index.entry(leaf).or_default().push((at as u32, piece as u32)));
+impl ByLeaf {
+    fn of(layers: &[Layer], pieces: impl Fn(&Layer) -> &[Factors]) -> Self {
+        let mut all = Vec::new();
+        for (at, layer) in layers.iter().enumerate() {
+            for (piece, factors) in pieces(layer).iter().enumerate() {
+                all.extend(factors.iter().map(|&leaf| (leaf, at as u32, piece as u32)));
+            }
         }
+        all.sort_unstable();
+        Self(all)
     }
-    index
+
+    fn of_leaf(&self, leaf: Part) -> impl Iterator<Item = (usize, usize)> {
+        let first = self.0.partition_point(|entry| entry.0 < leaf);
+        let mine = self.0[first..].iter().take_while(move |entry| entry.0 == leaf);
+        mine.map(|&(_, layer, piece)| (layer as usize, piece as usize))
+    }
+}
+
+/// In order, each once.
+fn once<T: Ord>(mut all: Vec<T>) -> Vec<T> {
+    all.sort_unstable();
+    all.dedup();
+    all
 }
 
 /// Projections into heads that share one weight, and the layer behind the heads, as one layer under the name of that weight, if one module holds
 /// the weight and contains that layer, and reads and makes the channels of one stream: torch's `nn.MultiheadAttention`, as Torch-Pruning
 /// (Fang et al., 2023) sees it.
 fn with_attention_as_one(mut layers: Vec<Layer>, joined: &Joined<'_>) -> Vec<Layer> {
-    let inputs = by_leaf(&layers, |layer| &layer.inputs);
-    let pairs = layers.iter().enumerate().filter(|(_, layer)| layer.is_packed(joined));
-    let pairs: Vec<_> = pairs.filter_map(|(at, _)| Some((at, behind_heads(at, &layers, &inputs, joined)?))).collect();
+    let mut packed = layers.iter().enumerate().filter(|(_, layer)| layer.is_packed(joined)).peekable();
+    if packed.peek().is_none() {
+        return layers;
+    }
+    let inputs = ByLeaf::of(&layers, |layer| &layer.inputs);
+    let pairs: Vec<_> = packed.filter_map(|(at, _)| Some((at, behind_heads(at, &layers, &inputs, joined)?))).collect();
     for &(at, out) in &pairs {
         layers[at].width = layers[out].width;
         layers[at].outputs = take(&mut layers[at].inputs);
     }
-    let gone: BTreeSet<usize> = pairs.into_iter().map(|(_, out)| out).collect();
-    let kept = layers.into_iter().enumerate().filter(|(at, _)| !gone.contains(at));
+    let gone = once(pairs.into_iter().map(|(_, out)| out).collect());
+    let kept = layers.into_iter().enumerate().filter(|(at, _)| gone.binary_search(at).is_err());
     kept.map(|(_, layer)| layer).collect()
 }
 
 /// The layer that reads the heads of a packed one, if the two are one module.
 fn behind_heads(at: usize, layers: &[Layer], inputs: &ByLeaf, joined: &Joined<'_>) -> Option<usize> {
     let packed = &layers[at];
-    let heads: BTreeSet<Part> = packed.outputs.iter().flat_map(|factors| heads(factors, joined)).collect();
-    let readers = heads.iter().filter_map(|head| inputs.get(head)).flatten();
-    let readers: BTreeSet<usize> = readers.map(|&(layer, _)| layer as usize).collect();
-    let (&out, true) = (readers.first()?, readers.len() == 1) else { return None };
+    let heads = once(packed.outputs.iter().flat_map(|factors| heads(factors, joined)).collect());
+    let readers = heads.into_iter().flat_map(|head| inputs.of_leaf(head).map(|(layer, _)| layer));
+    let [out] = *once(readers.collect()) else { return None };
     let name = |layer: &Layer| joined.graph.node(layer.weights).name.as_str();
     let (module, _) = name(packed).rsplit_once('.')?;
     let contained = name(&layers[out]).strip_prefix(module).is_some_and(|rest| rest.starts_with('.'));
@@ -187,8 +208,8 @@ fn heads<'a>(factors: &'a [Part], joined: &'a Joined<'_>) -> impl Iterator<Item 
 pub(super) fn groups(joined: &mut Joined<'_>, found: &Found) -> Vec<Group> {
     let layers = joined.graph.ids().filter_map(|id| Layer::of(joined, id)).collect();
     let layers = with_attention_as_one(layers, joined);
-    let outputs = by_leaf(&layers, |layer| &layer.outputs);
-    let inputs = by_leaf(&layers, |layer| &layer.inputs);
+    let outputs = ByLeaf::of(&layers, |layer| &layer.outputs);
+    let inputs = ByLeaf::of(&layers, |layer| &layer.inputs);
     let mut seen = vec![false; layers.len()];
     let mut groups = Vec::new();
     for (at, layer) in layers.iter().enumerate() {
@@ -196,21 +217,20 @@ pub(super) fn groups(joined: &mut Joined<'_>, found: &Found) -> Vec<Group> {
             continue;
         }
         let met = |index: &ByLeaf, pieces: fn(&Layer) -> &[Factors]| {
-            let candidates = |mine: &Factors| {
-                let near = mine.iter().filter_map(|leaf| index.get(leaf)).flatten();
-                let same = |(other, piece): &&(u32, u32)| {
-                    coupled(mine, &pieces(&layers[*other as usize])[*piece as usize], joined)
-                };
-                near.filter(same).map(|(other, _)| *other as usize).collect::<Vec<_>>()
-            };
-            layer.outputs.iter().flat_map(candidates).collect::<BTreeSet<usize>>()
+            let mut met = Vec::new();
+            for mine in &layer.outputs {
+                let near = mine.iter().flat_map(|&leaf| index.of_leaf(leaf));
+                let same = |&(other, piece): &(usize, usize)| coupled(mine, &pieces(&layers[other])[piece], joined);
+                met.extend(near.filter(same).map(|(other, _)| other));
+            }
+            once(met)
         };
         let (out, read) = (met(&outputs, |layer| &layer.outputs), met(&inputs, |layer| &layer.inputs));
         out.iter().for_each(|&other| seen[other] = true);
         seen[at] = true;
-        let names = |of: &BTreeSet<usize>| {
-            let name = |&other: &usize| joined.graph.node(layers[other].weights).name.clone();
-            of.iter().map(name).collect::<BTreeSet<String>>().into_iter().collect::<Vec<String>>()
+        let names = |of: &[usize]| {
+            let name = |&other: &usize| joined.graph.node(layers[other].weights).name.as_str();
+            once(of.iter().map(name).collect()).into_iter().map(str::to_owned).collect::<Vec<String>>()
         };
         let (fits, reason) = weigh(layer.outputs.iter().flatten().filter_map(|&leaf| found.verdict(leaf)));
         groups.push(Group { width: layer.width, out: names(&out), r#in: names(&read), fits, reason });

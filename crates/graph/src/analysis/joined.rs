@@ -5,6 +5,17 @@ use crate::fact::Dim;
 use crate::graph::{Graph, Node, NodeId, Value};
 use crate::operator::Operator;
 use crate::operators::Op;
+use std::mem::take;
+
+/// A node, in half the bytes: there is a reason for every axis.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Index(u32);
+
+impl From<NodeId> for Index {
+    fn from(id: NodeId) -> Self {
+        Self(id.0 as u32)
+    }
+}
 
 /// Why units cannot be left out; of several reasons the first in this order is told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -13,25 +24,25 @@ pub(super) enum Reason {
     Input,
     Samples,
     /// An operator mixes the units.
-    Bound(NodeId),
+    Bound(Index),
     /// An operator promises nothing.
-    Opaque(NodeId),
+    Opaque(Index),
     /// An operator takes the axis apart in ways that do not fit each other.
-    Uneven(NodeId),
+    Uneven(Index),
     /// Too many parts to tell apart.
     Crowded,
 }
 
 impl Reason {
     pub fn text(self, graph: &Graph) -> String {
-        let name = |id: NodeId| &graph.node(id).name;
+        let node = |Index(id)| graph.node(NodeId(id as usize));
         match self {
             Self::Output => "model output".to_owned(),
             Self::Input => "model input".to_owned(),
             Self::Samples => "samples: the request chooses them".to_owned(),
-            Self::Bound(id) => format!("{}: {}", name(id), graph.node(id).op.bound_because()),
-            Self::Opaque(id) => format!("{} promises nothing about its axes", name(id)),
-            Self::Uneven(id) => format!("{} cuts through the middle of units", name(id)),
+            Self::Bound(id) => [&node(id).name, ": ", node(id).op.bound_because()].concat(),
+            Self::Opaque(id) => [&node(id).name, " promises nothing about its axes"].concat(),
+            Self::Uneven(id) => [&node(id).name, " cuts through the middle of units"].concat(),
             Self::Crowded => "made of too many parts to tell apart".to_owned(),
         }
     }
@@ -134,7 +145,7 @@ impl<'a> Joined<'a> {
                 self.compose(&axes, &operands, &lengths, id);
                 self.apply_roles(&axes, node, id);
             }
-            _ => operands.into_iter().for_each(|value| self.forbid_all(value, Reason::Opaque(id))),
+            _ => operands.into_iter().for_each(|value| self.forbid_all(value, Reason::Opaque(id.into()))),
         }
     }
 
@@ -153,7 +164,7 @@ impl<'a> Joined<'a> {
                 match self.scratch.slot(letter.id) {
                     (Some(met), _) => {
                         let met = *met;
-                        self.coupling.join(part, met, Reason::Uneven(id));
+                        self.coupling.join(part, met, Reason::Uneven(id.into()));
                     }
                     (slot, _) => *slot = Some(part),
                 }
@@ -171,7 +182,7 @@ impl<'a> Joined<'a> {
                 }
                 let made = self.made_of(axis, lengths, self.shape(value)[at].is_batch());
                 let part = self.part(value, at);
-                self.coupling.join(part, made, Reason::Uneven(id));
+                self.coupling.join(part, made, Reason::Uneven(id.into()));
             }
         }
     }
@@ -215,7 +226,7 @@ impl<'a> Joined<'a> {
         for letter in all().flat_map(Axis::letters).filter(|letter| letter.bound) {
             if let (Some(part), _) = self.scratch.slot(letter.id) {
                 let part = *part;
-                self.coupling.forbid(part, Reason::Bound(id));
+                self.coupling.forbid(part, Reason::Bound(id.into()));
             }
         }
         if let Op::Matmul(_) | Op::Attention(_) = node.op {
@@ -249,23 +260,22 @@ impl Obstacles {
 
 impl Joined<'_> {
     /// The obstacle of every axis: its own, or that of the first of its parts or factors that has one.
-    pub fn obstacles(&mut self) -> Obstacles {
+    pub fn into_obstacles(mut self) -> Obstacles {
+        let own = |part: Part, coupling: &mut Coupling<Reason>| {
+            let root = coupling.find(part);
+            coupling.reason(root)
+        };
         let reason = |part: Part, coupling: &mut Coupling<Reason>| {
             let root = coupling.find(part);
             let inner = match coupling.shape(root) {
-                Shape::Leaf => Vec::new(),
+                Shape::Leaf => return coupling.reason(root),
                 Shape::Chain(parts) | Shape::Product(parts) => parts.clone(),
             };
-            let own = coupling.reason(root);
-            own.or_else(|| {
-                inner.into_iter().find_map(|part| {
-                    let root = coupling.find(part);
-                    coupling.reason(root)
-                })
-            })
+            coupling.reason(root).or_else(|| inner.into_iter().find_map(|part| own(part, coupling)))
         };
         let reasons = self.axes.iter().map(|&part| reason(part, &mut self.coupling)).collect();
-        Obstacles { first_value: self.first_value.clone(), first_axis: self.first_axis.clone(), reasons }
+        let (first_value, first_axis) = (take(&mut self.first_value), take(&mut self.first_axis));
+        Obstacles { first_value, first_axis, reasons }
     }
 }
 

@@ -28,7 +28,12 @@ pub(super) fn pieces(joined: &mut Joined<'_>, value: Value, axis: usize, found: 
     found.clear();
     let part = joined.part(value, axis);
     let member = Member { value, axis, start: 0, block: 1, repeats: 1, stride: 0 };
-    let mut open = vec![Piece { leaf: part, member, nested: false }];
+    let all = Piece { leaf: joined.coupling.find(part), member, nested: false };
+    if let Shape::Leaf = joined.coupling.shape(all.leaf) {
+        found.extend((joined.coupling.length(all.leaf) > 0).then_some(all));
+        return;
+    }
+    let mut open = vec![all];
     while let Some(piece) = open.pop() {
         let root = joined.coupling.find(piece.leaf);
         if joined.coupling.length(root) == 0 {

@@ -4,10 +4,11 @@ use super::places::{Piece, pieces};
 use super::{Member, Site, Verdict};
 use crate::blocks::{Blocked, Layout};
 use crate::coupling::Part;
-use crate::graph::{Graph, NodeId, Value};
+use crate::graph::{Graph, Value};
 use crate::kind::SparsityKind;
 use crate::kinds::{Block, Channel, Head, Kind};
 use crate::operators::Op;
+use std::mem::take;
 
 /// Sites that overlap in one axis: more than this are not weighed against each other.
 const MOST_OVERLAPS: usize = 64;
@@ -19,6 +20,13 @@ const NONE: u32 = u32::MAX;
 struct Draft {
     leaf: Part,
     members: Vec<Member>,
+    /// Which member is the first in weights, and how many are.
+    first: Option<u32>,
+    weights: u32,
+    /// How often all units stand in the axis where they do so most often.
+    repeats: usize,
+    /// Whether an axis has more than one element.
+    lengthy: bool,
     nested: bool,
     crowded: bool,
     /// Sites whose units lie inside of its own, or around them.
@@ -27,9 +35,30 @@ struct Draft {
 }
 
 impl Draft {
-    /// How often all units stand in the axis where they do so most often.
-    fn repeats(&self) -> usize {
-        self.members.iter().map(|member| member.repeats).max().unwrap_or(0)
+    fn of(leaf: Part) -> Self {
+        Self {
+            leaf,
+            members: Vec::with_capacity(1),
+            first: None,
+            weights: 0,
+            repeats: 0,
+            lengthy: false,
+            nested: false,
+            crowded: false,
+            overlaps: Vec::new(),
+            level: Level::Feature,
+        }
+    }
+
+    fn add(&mut self, piece: &Piece, level: Level, weights: bool) {
+        if weights {
+            self.first.get_or_insert(self.members.len() as u32);
+            self.weights += 1;
+        }
+        self.members.push(piece.member);
+        self.repeats = self.repeats.max(piece.member.repeats);
+        self.nested |= piece.nested;
+        self.level = self.level.max(level);
     }
 }
 
@@ -72,7 +101,10 @@ impl Found {
         let mut drafts = Drafts::of_weights(joined);
         drafts.add_members(joined);
         let chosen = drafts.choose(joined);
-        let sites = (0..drafts.all.len()).map(|at| drafts.site(at, &chosen, joined)).collect();
+        let mut sites: Vec<Option<Site>> = (0..chosen.len()).map(|at| drafts.site(at, &chosen, joined)).collect();
+        for (site, draft) in sites.iter_mut().zip(&mut drafts.all) {
+            site.iter_mut().for_each(|site| site.members = take(&mut draft.members));
+        }
         Self { sites, by_leaf: drafts.by_leaf }
     }
 
@@ -93,7 +125,7 @@ pub(super) fn within(graph: &Graph, blocked: Blocked) -> Site {
     let layout = Layout::of(&layer.op, &weight.facts[0].shape_at(1));
     Site {
         name: weight.name.clone(),
-        level: "vector".to_owned(),
+        level: "vector",
         units: layout.map_or(0, |layout| layout.positions),
         kinds: vec![Kind::Block(Block)],
         members: Vec::new(),
@@ -126,8 +158,7 @@ impl Drafts {
         let slot = &mut self.by_leaf[leaf.index()];
         if *slot == NONE {
             *slot = self.all.len() as u32;
-            let (members, overlaps) = (Vec::new(), Vec::new());
-            self.all.push(Draft { leaf, members, nested: false, crowded: false, overlaps, level: Level::Feature });
+            self.all.push(Draft::of(leaf));
         }
     }
 
@@ -135,23 +166,21 @@ impl Drafts {
     fn add_members(&mut self, joined: &mut Joined<'_>) {
         let mut found = Vec::new();
         for id in joined.graph.ids() {
-            let level = Level::of(&joined.graph.node(id).op);
+            let node = joined.graph.node(id);
+            let (level, weights) = (Level::of(&node.op), matches!(node.op, Op::Parameter(_)));
             for value in joined.graph.outputs_of(id) {
-                for axis in 0..joined.graph.node(id).facts[value.slot].rank() {
+                for (axis, dim) in node.facts[value.slot].shape.iter().enumerate() {
                     pieces(joined, value, axis, &mut found);
                     found.retain(|piece| self.by_leaf[piece.leaf.index()] != NONE);
-                    found.iter().for_each(|piece| self.add(piece, level));
+                    for piece in &found {
+                        let draft = &mut self.all[self.by_leaf[piece.leaf.index()] as usize];
+                        draft.add(piece, level, weights);
+                        draft.lengthy |= dim.count() > 1;
+                    }
                     self.note_overlaps(&mut found, joined);
                 }
             }
         }
-    }
-
-    fn add(&mut self, piece: &Piece, level: Level) {
-        let draft = &mut self.all[self.by_leaf[piece.leaf.index()] as usize];
-        draft.members.push(piece.member);
-        draft.nested |= piece.nested;
-        draft.level = draft.level.max(level);
     }
 
     /// Which of the pieces of one axis overlap: all pairs, in each run of pieces that touch the same elements.
@@ -192,7 +221,7 @@ impl Drafts {
     fn choose(&mut self, joined: &mut Joined<'_>) -> Vec<bool> {
         let mut chosen = vec![false; self.all.len()];
         let mut order: Vec<usize> = (0..self.all.len()).collect();
-        order.sort_by_key(|&at| self.all[at].repeats());
+        order.sort_by_key(|&at| self.all[at].repeats);
         for at in order {
             let draft = &self.all[at];
             let free = joined.coupling.reason(draft.leaf).is_none() && !draft.nested && !draft.crowded;
@@ -202,33 +231,33 @@ impl Drafts {
         chosen
     }
 
-    /// The site of a draft; `None` for a single unit that is all of its axis.
+    /// The site of a draft, without its members; `None` for a single unit that is all of its axis.
     fn site(&self, at: usize, chosen: &[bool], joined: &Joined<'_>) -> Option<Site> {
         let draft = &self.all[at];
         let units = joined.coupling.length(draft.leaf);
-        let lengthy = |member: &Member| length(member, joined) > 1;
-        if !draft.members.iter().any(lengthy) {
+        if !draft.lengthy {
             return None;
         }
         let level = if joined.coupling.is_marked(draft.leaf) { Level::Head } else { draft.level };
         let kind = if level == Level::Head { Kind::Head(Head) } else { Kind::Channel(Channel) };
         let (kinds, verdict) = if chosen[at] && kind.fits(units, 1) {
-            (vec![kind], Verdict::Sparsifiable(why(units, &draft.members, joined)))
+            (vec![kind], Verdict::Sparsifiable(why(units, draft)))
         } else {
             (Vec::new(), Verdict::NotSparsifiable(self.why_not(at, chosen, joined)))
         };
-        let (name, level, members) = (self.name(at, joined), level.name().to_owned(), draft.members.clone());
+        let (name, level, members) = (self.name(at, joined), level.name(), Vec::new());
         Some(Site { name, level, units, kinds, members, blocked: None, verdict })
     }
 
     fn name(&self, at: usize, joined: &Joined<'_>) -> String {
-        let first = self.all[at].members.iter().find(|member| is_weight(member.value.node, joined));
-        let named = |member: &Member| {
+        let draft = &self.all[at];
+        let named = |first: u32| {
+            let member = draft.members[first as usize];
             let name = &joined.graph.node(member.value.node).name;
             let place = if member.start > 0 { format!(" from {}", member.start) } else { String::new() };
-            format!("{name}[{}{place}]", member.axis)
+            [name, "[", &member.axis.to_string(), &place, "]"].concat()
         };
-        first.map(named).unwrap_or_default()
+        draft.first.map(named).unwrap_or_default()
     }
 
     fn why_not(&self, at: usize, chosen: &[bool], joined: &Joined<'_>) -> String {
@@ -248,17 +277,8 @@ impl Drafts {
     }
 }
 
-fn is_weight(id: NodeId, joined: &Joined<'_>) -> bool {
-    matches!(joined.graph.node(id).op, Op::Parameter(_))
-}
-
-fn length(member: &Member, joined: &Joined<'_>) -> usize {
-    joined.graph.node(member.value.node).facts[member.value.slot].shape[member.axis].count()
-}
-
-fn why(units: usize, members: &[Member], joined: &Joined<'_>) -> String {
-    let block = members.iter().map(|member| member.block).min().unwrap_or(1);
-    let weights = members.iter().filter(|member| is_weight(member.value.node, joined)).count();
+fn why(units: usize, draft: &Draft) -> String {
+    let block = draft.members.iter().map(|member| member.block).min().unwrap_or(1);
     let stride = if block > 1 { format!(" in multiples of {block}") } else { String::new() };
-    format!("exact: {units} units{stride} leave {weights} weight axes together")
+    format!("exact: {units} units{stride} leave {} weight axes together", draft.weights)
 }

@@ -56,7 +56,7 @@ fn drawn(graph: &Graph, analysis: &Analysis, options: &Analyze) -> Result<String
     }
     let shown = |site: &Site| ShownSite {
         name: site.name.clone(),
-        level: site.level.clone(),
+        level: site.level,
         units: site.units,
         kinds: kinds(site),
         reason: verdict(site),
@@ -74,7 +74,7 @@ fn print_table(graph: &Graph, analysis: &Analysis) {
         vec![
             site.name.clone(),
             site.units.to_string(),
-            site.level.clone(),
+            site.level.to_owned(),
             kinds,
             forward,
             input,
