@@ -11,7 +11,7 @@ pub struct ShownSite {
     /// Its name.
     pub name: String,
     /// What a unit is.
-    pub level: String,
+    pub level: &'static str,
     /// Its units.
     pub units: usize,
     /// Names of the kinds that fit.
