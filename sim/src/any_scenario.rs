@@ -2,13 +2,13 @@
 use crate::error::Error;
 use crate::fleet_scenario::FleetScenario;
 use crate::scenario::Scenario;
-use schemars::JsonSchema;
 use std::path::Path;
 use toml::de::DeTable;
 
 /// A scenario as its file says: a fleet where there are tables `[[machine]]` or `[[model]]`.
-#[derive(Clone, Debug, PartialEq, JsonSchema)]
-#[schemars(untagged)]
+#[derive(Clone, Debug, PartialEq)]
+#[cfg_attr(feature = "full", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "full", schemars(untagged))]
 pub enum AnyScenario {
     /// One model on one machine.
     Plain(Box<Scenario>),
@@ -40,6 +40,7 @@ macro_rules! either {
 
 impl AnyScenario {
     /// The JSON schema of a scenario file, for editors.
+    #[cfg(feature = "full")]
     pub fn schema() -> serde_json::Value {
         schemars::schema_for!(Self).to_value()
     }

@@ -2,7 +2,6 @@
 use crate::combinator::{Combinator, Context};
 use crate::error::Error;
 use crate::trace::Trace;
-use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 mod bootstrap;
@@ -23,7 +22,8 @@ pub use splice::Splice;
 pub use stretch::Stretch;
 
 /// One of the combinators, with its numbers. `T` is how other traces are told of.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "full", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Combine<T> {

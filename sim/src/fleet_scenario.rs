@@ -3,7 +3,6 @@ use crate::error::Error;
 use crate::fleet_tables::{Machine, Model};
 use crate::routers::RouterName;
 use crate::scenario::{positive, read_checked};
-use schemars::JsonSchema;
 use serde::Deserialize;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -11,7 +10,8 @@ use supple_strategy::Nanos;
 use supple_strategy::policies::PolicyOptions;
 
 /// A run of models on machines, to be simulated.
-#[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[cfg_attr(feature = "full", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct FleetScenario {
     /// Name, as in reports.

@@ -4,13 +4,13 @@ use crate::load_table::Load;
 use crate::resources::Heat;
 use crate::tables::{Device, MechanismName, Request, Training, Wants, at_least_one};
 use crate::trace_table::{Map, TraceTable};
-use schemars::JsonSchema;
 use serde::Deserialize;
 use std::path::PathBuf;
 use supple_strategy::Nanos;
 
 /// How the tasks of a machine share its processor.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[cfg_attr(feature = "full", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Sharing {
     /// Equally; see [`Shared`](crate::resources::Shared).
@@ -23,7 +23,8 @@ pub enum Sharing {
 }
 
 /// A table `[[machine]]`. Without memory, cache, bandwidth, link and heat it is a processor.
-#[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[cfg_attr(feature = "full", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Machine {
     /// Its name.
@@ -85,7 +86,8 @@ impl Machine {
 }
 
 /// Table `[machine.memory]`, see [`Memory`](crate::Memory).
-#[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[cfg_attr(feature = "full", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Memory {
     /// Bytes when the trace gives all.
@@ -110,7 +112,8 @@ impl Memory {
 }
 
 /// Table `[machine.cache]`, see [`Cache`](crate::Cache).
-#[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[cfg_attr(feature = "full", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Cache {
     /// Bytes when the trace gives all.
@@ -130,7 +133,8 @@ impl Cache {
 }
 
 /// Tables `[machine.bandwidth]` and `[machine.link]`: bytes a second, shared equally.
-#[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[cfg_attr(feature = "full", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Flow {
     /// Bytes a second when the trace gives all.
@@ -147,7 +151,8 @@ impl Flow {
 }
 
 /// A table `[[model]]`: a model that is served, or, with a table `[model.training]`, trained.
-#[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[cfg_attr(feature = "full", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Model {
     /// Its name.
@@ -209,7 +214,8 @@ impl Model {
 }
 
 /// Table `[model.batching]`, see [`Batching`](supple_strategy::Batching).
-#[derive(Clone, Copy, Debug, PartialEq, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Deserialize)]
+#[cfg_attr(feature = "full", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 pub struct Batching {
     /// Most requests in a batch.
@@ -240,7 +246,8 @@ impl Batching {
 }
 
 /// Table `[model.checkpoints]`: what a training run keeps, and what it costs to go on from there when the machine comes back.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Deserialize)]
+#[cfg_attr(feature = "full", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 pub struct Checkpoints {
     /// Steps between checkpoints; zero for none, so that a loss loses all.

@@ -1,4 +1,5 @@
 //! The contract of a file format for traces, and what comes out of a file.
+#[cfg(feature = "full")]
 use crate::columns::Columns;
 use crate::error::Error;
 use crate::events::Events;
@@ -6,7 +7,6 @@ use crate::measurements::{Measurements, listed};
 use crate::quantiles::Quantiles;
 use crate::text::Sheet;
 use crate::trace::Trace;
-use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -161,7 +161,8 @@ impl Default for Limits {
 }
 
 /// How times that repeat or go back are taken.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "full", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Times {
     /// Refused, but in formats where their meaning is clear.
@@ -172,7 +173,8 @@ pub enum Times {
 }
 
 /// How holes in regular samples are taken. A hole is a step of more than [`HOLE`] times the usual one.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "full", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Gaps {
     /// The file is refused.
@@ -231,6 +233,7 @@ impl<'a> Source<'a> {
     }
 
     /// Whether this is a Parquet file with exactly these columns.
+    #[cfg(feature = "full")]
     pub fn has_columns(&self, names: &[&str]) -> bool {
         self.is_parquet()
             && self.columns(Limits::default()).is_ok_and(|columns| columns.names().eq(names.iter().copied()))
@@ -256,6 +259,7 @@ impl<'a> Source<'a> {
     ///
     /// # Errors
     /// When it is not Parquet, or larger than the limits.
+    #[cfg(feature = "full")]
     pub fn columns(&self, limits: Limits) -> Result<Columns, Error> {
         Columns::open(self.bytes, limits)
     }

@@ -8,12 +8,12 @@ use std::io::Read;
 use std::path::Path;
 
 macro_rules! formats {
-    ($($file:ident: $format:ident,)*) => {
-        $(mod $file;)*
-        $(pub use $file::$format;)*
+    ($($(#[$if:meta])* $file:ident: $format:ident,)*) => {
+        $($(#[$if])* mod $file;)*
+        $($(#[$if])* pub use $file::$format;)*
 
         /// One of each.
-        pub const ALL: &[&dyn TraceFormat] = &[$(&$format,)*];
+        pub const ALL: &[&dyn TraceFormat] = &[$($(#[$if])* &$format,)*];
     };
 }
 
@@ -25,10 +25,15 @@ formats! {
     azure_vm: AzureVm,
     azure_llm: AzureLlm,
     bitbrains: Bitbrains,
+    #[cfg(feature = "full")]
     opendc_fragments: OpendcFragments,
+    #[cfg(feature = "full")]
     opendc_states: OpendcStates,
+    #[cfg(feature = "full")]
     opendc_tasks: OpendcTasks,
+    #[cfg(feature = "full")]
     opendc_carbon: OpendcCarbon,
+    #[cfg(feature = "full")]
     opendc_failures: OpendcFailures,
     bamboo_events: BambooEvents,
     bamboo_live: BambooLive,
@@ -97,6 +102,9 @@ pub fn read_bytes(name: &str, bytes: &[u8], options: &ReadOptions) -> Result<Not
     let (bytes, packed) = unpacked(bytes, options.limits)?;
     let name = if packed { name.trim_end_matches(".gz") } else { name };
     let source = Source { name, bytes: &bytes };
+    if source.is_parquet() && !cfg!(feature = "full") {
+        return Err(Error::field("a Parquet file", "text, unless the feature `full` of supple-sim is on"));
+    }
     let format = options.format.as_deref().map_or_else(|| recognised(&source), by_name)?;
     let mut noted = format.read(&source, options)?;
     if packed {

@@ -2,7 +2,6 @@
 use crate::error::Error;
 use crate::generator::Generator;
 use crate::random::Stream;
-use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use supple_strategy::Nanos;
 
@@ -12,7 +11,8 @@ macro_rules! generators {
         $(pub use $file::$generator;)*
 
         /// One of the generators, with its numbers.
-        #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+        #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+        #[cfg_attr(feature = "full", derive(schemars::JsonSchema))]
         #[serde(rename_all = "snake_case")]
         #[non_exhaustive]
         pub enum Generate {

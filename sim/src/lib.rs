@@ -47,6 +47,7 @@ mod arrivals;
 mod attained;
 pub mod cases;
 mod chance;
+#[cfg(feature = "full")]
 pub mod columns;
 pub mod combinator;
 pub mod combinators;
@@ -71,6 +72,7 @@ pub mod machine;
 pub mod measurements;
 pub mod mechanism;
 pub mod oracle;
+#[cfg(feature = "full")]
 mod pages;
 mod place;
 pub mod quantiles;
@@ -89,12 +91,15 @@ pub mod stage;
 mod stamps;
 pub mod station;
 pub mod supply;
+#[cfg(feature = "full")]
 pub mod sweep;
 pub mod tables;
 pub mod text;
 pub mod timing;
 pub mod trace;
 pub mod trace_file;
+#[cfg(feature = "full")]
+mod trace_parquet;
 pub mod trace_table;
 pub mod unit;
 mod watched;
@@ -118,7 +123,9 @@ pub use measurements::Measurements;
 pub use mechanism::Mechanism;
 pub use oracle::hindsight;
 pub use quantiles::Quantiles;
-pub use report::{MachineRun, PlantName, Report, Run, TrainingRun, write_atomically};
+#[cfg(feature = "full")]
+pub use report::write_atomically;
+pub use report::{MachineRun, PlantName, Report, Run, TrainingRun};
 pub use resource::{Capacity, JobId, Resource, Work};
 pub use router::{Load, Router};
 pub use scenario::Scenario;

@@ -4,12 +4,12 @@ use crate::formats;
 use crate::scenario::positive;
 use crate::tables::{one_of, steps};
 use crate::workloads::Modulated;
-use schemars::JsonSchema;
 use serde::Deserialize;
 use std::path::PathBuf;
 
 /// How requests arrive.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[cfg_attr(feature = "full", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Arrivals {
     /// Independently of each other: exponential times between arrivals.
@@ -25,7 +25,8 @@ pub enum Arrivals {
 
 /// Table `[load]`: when requests arrive. The rate is given as one of `utilisation` and `rate_hz`; of replayed arrivals it is the mean rate that they are
 /// brought to, and as recorded, or `faster` times that, unless given.
-#[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[cfg_attr(feature = "full", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Load {
     /// How requests arrive.

@@ -4,20 +4,25 @@ use crate::scenario::Scenario;
 use serde::{Deserialize, Serialize};
 
 mod fidelity;
+#[cfg(feature = "full")]
 pub(crate) mod html;
 mod machine;
+#[cfg(feature = "full")]
 mod page;
 mod perfetto;
+#[cfg(feature = "full")]
 mod plots;
 mod run;
 pub(crate) mod table;
 mod training;
+#[cfg(feature = "full")]
 mod write;
 
 pub use fidelity::Fidelity;
 pub use machine::MachineRun;
 pub use run::{PlantName, Run};
 pub use training::TrainingRun;
+#[cfg(feature = "full")]
 pub use write::write_atomically;
 
 /// One policy driving the models of a fleet.
@@ -83,6 +88,12 @@ impl Report {
     /// When a figure cannot be written as JSON.
     pub fn json(&self) -> serde_json::Result<String> {
         serde_json::to_string_pretty(self).map(|text| text + "\n")
+    }
+
+    /// The machines of a fleet, whose shares are the same under every policy.
+    pub(super) fn machines_once(&self) -> impl Iterator<Item = &MachineRun> {
+        let first = self.machines.first().map(|machine| &machine.policy);
+        self.machines.iter().filter(move |machine| Some(&machine.policy) == first)
     }
 
     /// For each policy that ran on both plants, how far the simulated run is from the live one.

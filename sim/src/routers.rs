@@ -6,7 +6,6 @@ pub use least_loaded::LeastLoaded;
 pub use round_robin::RoundRobin;
 
 use crate::router::{Load, Router};
-use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 macro_rules! routers {
@@ -22,7 +21,8 @@ macro_rules! routers {
         }
 
         /// The routers' names, as scenarios write them.
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+        #[cfg_attr(feature = "full", derive(schemars::JsonSchema))]
         #[serde(rename_all = "snake_case")]
         pub enum RouterName {
             $(

@@ -9,7 +9,6 @@ use crate::tables::{Bandwidth, Device, Request as RequestTable, Training, Wants}
 use crate::trace::Trace;
 use crate::trace_table::TraceTable;
 use crate::unit::Unit;
-use schemars::JsonSchema;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use std::path::{Path, PathBuf};
@@ -17,7 +16,8 @@ use supple_strategy::policies::PolicyOptions;
 use supple_strategy::{Demand, Ladder, Nanos, Request, Spread};
 
 /// A run to be made, live or simulated. A scenario with `[training]` is a training run; its `[load]` and `[request]` are not used.
-#[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[cfg_attr(feature = "full", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Scenario {
     /// Name, as in reports.
@@ -58,6 +58,7 @@ pub struct Scenario {
 
 impl Scenario {
     /// The JSON schema of a scenario file, for editors.
+    #[cfg(feature = "full")]
     pub fn schema() -> serde_json::Value {
         schemars::schema_for!(Self).to_value()
     }

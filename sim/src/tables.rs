@@ -2,12 +2,12 @@
 use crate::error::Error;
 use crate::mechanism::Mechanism;
 use crate::trace::{End, Trace};
-use schemars::JsonSchema;
 use serde::Deserialize;
 use supple_strategy::{Demand, Nanos};
 
 /// Table `[request]`: what a request is; its deadline is given as one of `deadline_services` and `deadline_ms`.
-#[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[cfg_attr(feature = "full", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Request {
     /// Samples in one request.
@@ -39,7 +39,8 @@ impl Request {
 }
 
 /// Table `[demand]`: what the user wants besides the deadline.
-#[derive(Clone, Debug, Default, PartialEq, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[cfg_attr(feature = "full", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Wants {
     /// Accuracy, a fraction, below which no rung may be chosen.
@@ -52,7 +53,8 @@ pub struct Wants {
 }
 
 /// A table `[[demand.changes]]`: what the user wants from `at_s` on. What it does not name stays as it was.
-#[derive(Clone, Copy, Debug, PartialEq, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Deserialize)]
+#[cfg_attr(feature = "full", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Change {
     /// When, in seconds.
@@ -123,7 +125,8 @@ impl Change {
 }
 
 /// Table `[bandwidth]`: how much of the memory bandwidth is ours over time. It moves apart from the share of the processor.
-#[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[cfg_attr(feature = "full", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Bandwidth {
     /// Pairs of a time in seconds and the part of the bandwidth that is free from then on.
@@ -185,7 +188,8 @@ pub(crate) fn steps(
 }
 
 /// Names of the ways in which a share becomes progress.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[cfg_attr(feature = "full", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum MechanismName {
     /// See [`Mechanism::Quota`].
@@ -196,7 +200,8 @@ pub enum MechanismName {
 }
 
 /// Table `[device]`: how the device turns its share into progress.
-#[derive(Clone, Copy, Debug, PartialEq, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Deserialize)]
+#[cfg_attr(feature = "full", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 pub struct Device {
     /// The way.
@@ -236,7 +241,8 @@ impl Device {
 }
 
 /// Table `[training]`: a training run; its deadline is given as one of `deadline_services` and `deadline_s`.
-#[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[cfg_attr(feature = "full", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Training {
     /// Steps to make.

@@ -11,7 +11,6 @@ use crate::random::stream;
 use crate::scenario::positive;
 use crate::trace::{Blocks, End, Trace};
 use crate::unit::Unit;
-use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 use supple_strategy::Nanos;
@@ -20,7 +19,8 @@ mod map;
 pub use map::Map;
 
 /// What happens at the end of a trace, as scenarios name it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "full", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum EndName {
     /// The last value holds for ever.
@@ -36,7 +36,8 @@ pub enum EndName {
 
 /// Table `[trace]`: the share over time, given as one of `steps`, `file` and `generate`, changed by each of `then` in turn, and kept between `floor` and
 /// `ceiling`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "full", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct TraceTable {
     /// Pairs of a time in seconds and the share from then on.

@@ -1,12 +1,12 @@
 //! What a number of a file is measured in.
-use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
 macro_rules! units {
     ($($(#[$about:meta])* $name:ident = $text:literal,)*) => {
         /// What a number is measured in. The text form stands in headers of native files.
-        #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+        #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[cfg_attr(feature = "full", derive(schemars::JsonSchema))]
         #[non_exhaustive]
         pub enum Unit {
             $($(#[$about])* #[serde(rename = $text)] $name,)*

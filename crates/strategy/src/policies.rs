@@ -10,7 +10,6 @@ pub use slack::Slack;
 use crate::demand::Demand;
 use crate::error::Error;
 use crate::policy::Policy;
-use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 type Make = fn(&PolicyOptions, &Demand) -> Result<Box<dyn Policy>, Error>;
@@ -23,7 +22,8 @@ const MAKES: [Make; NAMES.len()] = [
 ];
 
 /// What can be set about a policy; each policy takes what concerns it.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
 pub struct PolicyOptions {
     /// Probability with which a rung must be predicted to finish in time, at least 0.5 and below 1.

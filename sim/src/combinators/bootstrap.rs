@@ -3,12 +3,12 @@ use crate::combinator::{Combinator, Context, length, pieces, remade, span};
 use crate::error::Error;
 use crate::trace::Trace;
 use rand::RngExt;
-use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use supple_strategy::Nanos;
 
 /// A trace made of blocks of this one, drawn with replacement (moving-block bootstrap, Kunsch 1989).
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "full", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Bootstrap {
     /// Length of a block, in seconds.

@@ -2,11 +2,11 @@
 use crate::combinator::{Combinator, Context, remade};
 use crate::error::Error;
 use crate::trace::Trace;
-use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// Values below `floor` are raised to it, those above `ceiling` lowered to it.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "full", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Clip {
     /// Lowest value.

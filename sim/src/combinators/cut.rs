@@ -2,12 +2,12 @@
 use crate::combinator::{Combinator, Context, length, pieces, remade, span};
 use crate::error::Error;
 use crate::trace::Trace;
-use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use supple_strategy::Nanos;
 
 /// What is from `from_s` to `to_s`, moved to the start. Beyond the end of the trace its end policy counts.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "full", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Cut {
     /// Where the part begins, in seconds.

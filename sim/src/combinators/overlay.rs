@@ -3,12 +3,12 @@ use crate::combinator::{Combinator, Context, remade};
 use crate::error::Error;
 use crate::generator::MOST_POINTS;
 use crate::trace::Trace;
-use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use supple_strategy::Nanos;
 
 /// How two values at one time become one.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "full", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum By {
     /// The smaller: two limits at once.
@@ -21,7 +21,8 @@ pub enum By {
 }
 
 /// The trace and another at each instant. The other's end policy counts beyond its end; the result is as long as the trace.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "full", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Overlay<T> {
     /// How two values become one.

@@ -3,12 +3,12 @@ use crate::combinator::{Combinator, Context, length, remade, span};
 use crate::error::Error;
 use crate::generator::MOST_POINTS;
 use crate::trace::Trace;
-use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use supple_strategy::Nanos;
 
 /// The mean over each step of `step_s`. A policy meets less than the trace had in it: response times depend on how fast a share moves, not on its mean alone.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "full", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Resample {
     /// Length of a step, in seconds.

@@ -2,12 +2,12 @@
 use crate::combinator::{Combinator, Context, length, pieces, remade};
 use crate::error::Error;
 use crate::trace::Trace;
-use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use supple_strategy::Nanos;
 
 /// The trace up to `at_s`, then the whole of another, then the rest.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "full", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Splice<T> {
     /// Where the other is put in, in seconds; at the end of the trace unless given.

@@ -5,7 +5,6 @@ use crate::records::{self, Field, Kind, Records};
 use crate::samples::{Order, Samples, Where};
 use crate::stamps;
 use crate::text::Sheet;
-use crate::trace_file::{LENGTH, NANOS};
 use crate::unit::Unit;
 
 /// What [`trace_file`](crate::trace_file) writes.
@@ -30,13 +29,17 @@ impl TraceFormat for Native {
     fn knows(&self, source: &Source<'_>) -> bool {
         let first = source.first_line();
         let known = first.strip_prefix("seconds,").is_some_and(|unit| Unit::parse(unit.trim()).is_some());
-        let parquet = || source.columns(ReadOptions::default().limits).is_ok_and(|columns| columns.names().next() == Some(NANOS));
-        known || first.split(',').next() == Some("arrival_s") || (source.is_parquet() && parquet())
+        #[cfg(feature = "full")]
+        if source.is_parquet() {
+            return crate::trace_parquet::knows(source);
+        }
+        known || first.split(',').next() == Some("arrival_s")
     }
 
     fn read(&self, source: &Source<'_>, options: &ReadOptions) -> Result<Noted<Content>, Error> {
+        #[cfg(feature = "full")]
         if source.is_parquet() {
-            return parquet(source, options);
+            return crate::trace_parquet::read(source, options);
         }
         let mut sheet = source.sheet(options.limits)?;
         match sheet.header()?.first().map(String::as_str) {
@@ -90,20 +93,4 @@ fn events(mut sheet: Sheet<'_>, options: &ReadOptions) -> Result<Noted<Content>,
     }
     let marks = marks.finish()?.with_numbers();
     records::events(times, &marks, (false, Where::Text(1)), options, sheet.into_notes())
-}
-
-fn parquet(source: &Source<'_>, options: &ReadOptions) -> Result<Noted<Content>, Error> {
-    let columns = source.columns(options.limits)?;
-    let unit = columns.names().nth(1).and_then(Unit::parse);
-    let unit = unit.ok_or_else(|| Error::field("the second column of the Parquet file", "the name of a unit, as `share`"))?;
-    let (times, values) = (columns.times(NANOS, 1)?, columns.amounts(unit.text())?);
-    let mut samples = Samples::new(options, Order::Irregular, Where::Parquet(NANOS));
-    for (row, sample) in times.into_iter().zip(values).enumerate() {
-        samples.push(unit.text(), unit, sample, row as u64 + 1)?;
-    }
-    if let Some(length) = columns.entry(LENGTH) {
-        let nanos = length.parse::<i64>().ok().filter(|nanos| *nanos >= 0);
-        samples.ends(unit.text(), nanos.ok_or_else(|| Error::field(format!("{LENGTH} = {length}"), "nanoseconds"))?);
-    }
-    samples.finish(Vec::new())
 }

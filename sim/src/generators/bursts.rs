@@ -3,12 +3,12 @@ use crate::error::Error;
 use crate::generator::{Generator, Line, check_step, check_value, exponential};
 use rand::RngExt;
 use crate::random::Stream;
-use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use supple_strategy::Nanos;
 
 /// A base value, and bursts of another: the times between them are exponential, their lengths exponential or, with `tail`, of Pareto's kind.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "full", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Bursts {
     /// Value between bursts.

@@ -3,13 +3,13 @@ use crate::error::Error;
 use crate::generator::{Generator, Line, check_step, check_value};
 use rand::RngExt;
 use crate::random::Stream;
-use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::f64::consts::TAU;
 use supple_strategy::Nanos;
 
 /// A cosine between two values, sampled at equal steps, with normal noise that is kept within them.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "full", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Diurnal {
     /// Lowest value.

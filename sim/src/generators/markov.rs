@@ -3,12 +3,12 @@ use crate::error::Error;
 use crate::generator::{Generator, Line, check_step, check_value, exponential};
 use rand::RngExt;
 use crate::random::Stream;
-use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use supple_strategy::Nanos;
 
 /// A continuous-time Markov chain: a level lasts for an exponential time, then another follows. Begins with the first level.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "full", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Markov {
     /// Values of the levels.

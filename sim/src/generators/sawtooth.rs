@@ -2,12 +2,12 @@
 use crate::error::Error;
 use crate::generator::{Generator, Line, check_step, check_value};
 use crate::random::Stream;
-use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use supple_strategy::Nanos;
 
 /// A ramp from one value to the other in equal steps, again and again. A ramp down is one with `from` above `to`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "full", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Sawtooth {
     /// First value of a ramp.

@@ -3,12 +3,12 @@ use crate::error::Error;
 use crate::generator::{Generator, Line, check_step, check_value};
 use rand::RngExt;
 use crate::random::Stream;
-use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use supple_strategy::Nanos;
 
 /// Levels, each for the same time: in their order again and again, or drawn at random.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "full", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Steps {
     /// Values of the levels.

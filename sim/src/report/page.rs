@@ -43,12 +43,6 @@ impl Report {
         accuracy + &missed + &right
     }
 
-    /// The machines of a fleet, whose shares are the same under every policy.
-    pub(super) fn machines_once(&self) -> impl Iterator<Item = &MachineRun> {
-        let first = self.machines.first().map(|machine| &machine.policy);
-        self.machines.iter().filter(move |machine| Some(&machine.policy) == first)
-    }
-
     /// End of all time axes: when the last work of any run ended.
     fn until(&self) -> Nanos {
         let serving = self.runs.iter().flat_map(|run| &run.records);

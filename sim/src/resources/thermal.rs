@@ -1,13 +1,13 @@
 //! Power, energy and heat.
 use crate::error::Error;
 use crate::resource::{Account, Capacity, JobId, Resource, Work};
-use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use supple_strategy::Nanos;
 
 /// How a machine turns work into heat and gets rid of it: one thermal resistance and one capacity (the lumped RC model of Skadron,
 /// Abdelzaher and Stan, "Control-theoretic techniques and thermal-RC modeling", HPCA 2002).
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "full", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Heat {
     /// Temperature around, in degrees Celsius.
