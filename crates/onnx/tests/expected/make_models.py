@@ -5,7 +5,7 @@
     python crates/onnx/tests/expected/make_models.py FOLDER
 
 FOLDER holds the ONNX files, plain or packed by gzip. Inputs, and the weights of those models whose weights are all zero, are drawn by a rule that
-the test follows too: see `fill`.
+the tests follow too: see `fill`. A model with state runs several steps, each with the state that the step before left.
 """
 import gzip
 import json
@@ -19,6 +19,9 @@ from onnx import numpy_helper
 
 # Lengths that the files leave open, and inputs that are not drawn.
 GIVEN = {"silero_vad_16k_op15.onnx": ({"batch": 2, "sequence": 512}, {"sr": np.array(16000, dtype=np.int64)})}
+# Inputs that are an output of the step before, by the place of that output.
+STATE = {"silero_vad_16k_op15.onnx": {"state": 1}}
+STEPS = 4
 REFUSED = {"tract_qlstm.onnx", "tract_qtdnn_i32_biases.onnx"}
 MASK = (1 << 64) - 1
 
@@ -66,20 +69,27 @@ def run(path):
             tensor.raw_data = weights(tensor.name, list(tensor.dims)).tobytes()
     lengths, given = GIVEN.get(path.name, ({}, {}))
     names = {tensor.name for tensor in model.graph.initializer}
-    inputs = {}
-    for value in model.graph.input:
-        if value.name in names:
-            continue
-        shape = [lengths.get(d.dim_param, d.dim_value) for d in value.type.tensor_type.shape.dim]
-        inputs[value.name] = given[value.name] if value.name in given else fill(value.name, int(np.prod(shape))).reshape(shape)
+    values = [value for value in model.graph.input if value.name not in names]
+    shapes = {v.name: [lengths.get(d.dim_param, d.dim_value) for d in v.type.tensor_type.shape.dim] for v in values}
+
+    def drawn(step):
+        draw = lambda name: fill(f"{name} {step}" if step else name, int(np.prod(shapes[name]))).reshape(shapes[name])
+        return {name: given[name] if name in given else draw(name) for name in shapes}
+
+    inputs = drawn(0)
     options = ort.SessionOptions()
     options.log_severity_level = 3
     session = ort.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
     outputs = session.run(None, inputs)
+    state, later = STATE.get(path.name, {}), []
+    for step in range(1, STEPS if state else 1):
+        last = later[-1] if later else outputs
+        later.append(session.run(None, drawn(step) | {name: last[at] for name, at in state.items()}))
     return {
         "filled": filled,
         "inputs": [{"name": n, "shape": list(v.shape), "value": int(v) if n in given else None} for n, v in inputs.items()],
         "outputs": [summary(v) for v in outputs],
+        **({"state": state, "later": [[summary(v) for v in step] for step in later]} if state else {}),
     }
 
 
