@@ -152,7 +152,8 @@ impl Analysis {
         let found = sites::Found::of(&mut joined);
         let groups = groups::groups(&mut joined, &found);
         let obstacles = joined.into_obstacles();
-        let (mut sites, fixed): (Vec<Site>, Vec<Site>) = found.into_sites().partition(Site::is_sparsifiable);
+        let mut fixed: Vec<Site> = found.into_sites().collect();
+        let mut sites: Vec<Site> = fixed.extract_if(.., |site| site.is_sparsifiable()).collect();
         sites.extend(Blocked::all(graph).into_iter().map(|blocked| sites::within(graph, blocked)));
         let index = Index::of(&sites);
         Ok(Self { sites, fixed, groups, index, obstacles })

@@ -1,6 +1,7 @@
 //! The commands, one file each, and what they share.
 pub mod analyze;
 pub mod bench;
+pub mod bench_analyze;
 pub mod bench_kernels;
 pub mod bench_sim;
 pub mod calibrate;

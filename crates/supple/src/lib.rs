@@ -8,6 +8,7 @@ pub mod live;
 pub mod machine;
 pub mod model;
 pub mod options;
+pub mod peak;
 pub mod samples;
 pub mod sensitivity;
 pub mod shares;

@@ -482,6 +482,20 @@ fn length(text: &str) -> Result<(String, usize), String> {
     Ok((axis.to_owned(), length))
 }
 
+/// Options of `supple bench analyze`.
+#[derive(Debug, Args)]
+pub struct AnalyzeBench {
+    /// Operators of the largest synthetic graph: of 1,000, 10,000, 100,000 and 1,000,000, those up to it are measured.
+    #[arg(long, default_value_t = 1_000_000)]
+    pub largest: usize,
+    /// A folder of ONNX files to measure beside them.
+    #[arg(long, value_name = "FOLDER")]
+    pub models: Option<PathBuf>,
+    /// Print JSON, a line for each graph, instead of a table.
+    #[arg(long)]
+    pub json: bool,
+}
+
 /// Options of `bench`.
 #[derive(Debug, Args)]
 pub struct Bench {
@@ -544,6 +558,8 @@ pub enum BenchCommand {
         #[arg(long)]
         json: bool,
     },
+    /// What an analysis costs, for graphs of growing size.
+    Analyze(AnalyzeBench),
     /// What each density of a model costs, against dense.
     Density {
         /// Model and data.

@@ -279,3 +279,38 @@ fn sensitivity_measures_every_site_and_the_ladder_reads_it() {
     std::fs::write(at.join("other.json"), other.to_string()).unwrap();
     refused(at, &["ladder", "--batch", "1", "--sensitivity", "other.json"], &["other.json", "weights 0"]);
 }
+
+#[test]
+fn an_analysis_is_shown_in_every_form() {
+    let folder = tempfile::tempdir().unwrap();
+    let shown = |form: &[&str]| {
+        let output = supple(folder.path(), &[&["analyze", "chars"], form].concat());
+        assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+        text(&output.stdout)
+    };
+    let report: serde_json::Value = serde_json::from_str(&shown(&["--json"])).unwrap();
+    let operators = report["operators"].as_array().unwrap();
+    assert!(report["macs"].as_u64() > Some(0) && report["params"].as_u64() > Some(0));
+    assert!(operators.iter().all(|operator| !operator["verdicts"].as_array().unwrap().is_empty()));
+    assert!(shown(&[]).contains("verdict"));
+    assert!(shown(&["--dot"]).starts_with("digraph"));
+    let page = shown(&["--html"]);
+    assert!(page.starts_with("<!DOCTYPE html>") && !page.contains("http"));
+    std::fs::write(folder.path().join("cut.onnx"), [8, 8, 58]).unwrap();
+    refused(folder.path(), &["analyze", "cut.onnx"], &["cut.onnx"]);
+    std::fs::write(folder.path().join("cut.json"), "{\"name\": 3}").unwrap();
+    refused(folder.path(), &["analyze", "cut.json"], &["cut.json"]);
+}
+
+#[test]
+fn bench_analyze_prints_a_line_for_each_size() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("cut.onnx"), [8, 8, 58]).unwrap();
+    let output = supple(folder.path(), &["bench", "analyze", "--largest", "10000", "--models", ".", "--json"]);
+    let lines = text(&output.stdout);
+    let figures: Vec<serde_json::Value> = lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(figures.len(), 2, "{}", text(&output.stderr));
+    assert!(text(&output.stderr).contains("cut.onnx"));
+    let whole = |line: &serde_json::Value| line["ms"].is_number() && line["peak_bytes"].as_u64() > Some(0);
+    assert!(figures.iter().all(|line| whole(line) && line["operators"].as_u64() >= Some(1000)));
+}

@@ -254,8 +254,10 @@ impl Drafts {
         let named = |first: u32| {
             let member = draft.members[first as usize];
             let name = &joined.graph.node(member.value.node).name;
-            let place = if member.start > 0 { format!(" from {}", member.start) } else { String::new() };
-            [name, "[", &member.axis.to_string(), &place, "]"].concat()
+            match member.start {
+                0 => format!("{name}[{}]", member.axis),
+                start => format!("{name}[{} from {start}]", member.axis),
+            }
         };
         draft.first.map(named).unwrap_or_default()
     }

@@ -15,7 +15,7 @@ use supple_models::ModelName;
 /// # Errors
 /// When there is no such model, its file is broken, or the graph is too large to be drawn.
 pub fn run(options: &Analyze) -> Result<End> {
-    let graph = graph(options)?;
+    let graph = graph(&options.model, &options.lengths)?;
     let analysis = Analysis::of(&graph)?;
     if options.json {
         println!("{}", Report::of(&graph, &analysis).to_json());
@@ -28,21 +28,21 @@ pub fn run(options: &Analyze) -> Result<End> {
 }
 
 /// The graph of a built-in model, an ONNX file, a graph as JSON, or a model file of Supple.
-fn graph(options: &Analyze) -> Result<Graph> {
-    let path = Path::new(&options.model);
-    let ends = |end: &str| options.model.ends_with(end);
-    if let Ok(name) = options.model.parse::<ModelName>() {
+pub(super) fn graph(model: &str, lengths: &[(String, usize)]) -> Result<Graph> {
+    let path = Path::new(model);
+    let ends = |end: &str| model.ends_with(end);
+    if let Ok(name) = model.parse::<ModelName>() {
         return Ok(Model::fresh(name, &supple_models::load(name, None, 1)?, 1)?.elastic().graph().clone());
     }
-    ensure!(path.exists(), "`{}` is neither a built-in model (mlp, cnn, chars) nor a file", options.model);
+    ensure!(path.exists(), "`{model}` is neither a built-in model (mlp, cnn, chars) nor a file");
     if ends(".onnx") || ends(".onnx.gz") {
-        let lengths = options.lengths.iter().cloned().collect();
+        let lengths = lengths.iter().cloned().collect();
         let (graph, _) = supple_onnx::read(path, &supple_onnx::Options { lengths, ..supple_onnx::Options::default() })?;
         return Ok(graph);
     }
     if ends(".json") {
-        let text = std::fs::read_to_string(path).with_context(|| options.model.clone())?;
-        return Graph::from_json(&text).with_context(|| options.model.clone());
+        let text = std::fs::read_to_string(path).with_context(|| model.to_owned())?;
+        return Graph::from_json(&text).with_context(|| model.to_owned());
     }
     Ok(Model::read(path)?.elastic().graph().clone())
 }

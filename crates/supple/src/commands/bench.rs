@@ -1,5 +1,5 @@
 //! `supple bench`
-use super::{End, Opened, bench_kernels, bench_sim, table};
+use super::{End, Opened, bench_analyze, bench_kernels, bench_sim, table};
 use crate::allocations;
 use crate::ladders::{self, DENSITIES};
 use crate::model::Model;
@@ -29,6 +29,7 @@ pub fn run(what: &BenchCommand) -> Result<End> {
         BenchCommand::Switch { json } => switch(*json),
         BenchCommand::Kernels(options) => bench_kernels::run(options),
         BenchCommand::Sim { events, rounds, json } => bench_sim::run(*events, *rounds, *json),
+        BenchCommand::Analyze(options) => bench_analyze::run(options),
         BenchCommand::Density { source, batch, common } => density(source, *batch, common),
     }
 }
