@@ -63,12 +63,13 @@ fn is_shown(op: &Op) -> bool {
 
 fn sites_by_node(analysis: &Analysis) -> BTreeMap<NodeId, Vec<usize>> {
     let mut found: BTreeMap<NodeId, Vec<usize>> = BTreeMap::new();
-    for (site, member) in
-        analysis.sites.iter().enumerate().flat_map(|(i, site)| site.members.iter().map(move |m| (i, m)))
-    {
-        let sites = found.entry(member.value.node).or_default();
-        if !sites.contains(&site) {
-            sites.push(site);
+    for (at, site) in analysis.sites.iter().enumerate() {
+        let nodes = site.members.iter().map(|member| member.value.node);
+        for node in nodes.chain(site.blocked.map(|blocked| blocked.layer)) {
+            let sites = found.entry(node).or_default();
+            if sites.last() != Some(&at) {
+                sites.push(at);
+            }
         }
     }
     found
