@@ -25,7 +25,7 @@ pub struct Fleet<R, W, T = AnyRouter> {
     seed: u64,
     router: T,
     stations: Vec<Station<R>>,
-    services: Vec<Served<W>>,
+    services: Vec<Served<W, T>>,
     actors: Vec<Actor>,
 }
 
@@ -103,8 +103,9 @@ struct Station<R> {
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
-struct Served<W> {
+struct Served<W, T> {
     service: Service<W>,
+    router: T,
     coming: Option<Arrival>,
     offered: usize,
     /// The actors that serve it.
@@ -122,7 +123,7 @@ impl<R: Resource, W: Workload> Fleet<R, W> {
 }
 
 impl<R: Resource, W: Workload, T: Router> Fleet<R, W, T> {
-    /// A fleet without machines, with this router.
+    /// A fleet without machines, with this router, of which each service gets one of its own.
     pub fn routed(seed: u64, router: T) -> Self {
         Self { seed, router, stations: Vec::new(), services: Vec::new(), actors: Vec::new() }
     }
@@ -135,7 +136,10 @@ impl<R: Resource, W: Workload, T: Router> Fleet<R, W, T> {
     }
 
     /// Serves a model on machines of this fleet.
-    pub fn serve(&mut self, service: Service<W>, machines: &[MachineId]) -> ServiceId {
+    pub fn serve(&mut self, service: Service<W>, machines: &[MachineId]) -> ServiceId
+    where
+        T: Clone,
+    {
         let number = self.services.len();
         let first = self.actors.len();
         for &MachineId(machine) in machines {
@@ -143,7 +147,8 @@ impl<R: Resource, W: Workload, T: Router> Fleet<R, W, T> {
             self.actors.push(Actor::new(machine, Role::Serve { service: number, server, sizes }));
         }
         let actors = (first..self.actors.len()).collect();
-        self.services.push(Served { service, coming: None, offered: 0, actors, records: Vec::new() });
+        let (router, records) = (self.router.clone(), Vec::new());
+        self.services.push(Served { service, router, coming: None, offered: 0, actors, records });
         ServiceId(number)
     }
 
@@ -223,7 +228,7 @@ impl<R: Resource, W: Workload, T: Router> Fleet<R, W, T> {
         served.offered += 1;
         let size = served.coming.map_or(1.0, |arrival| arrival.size);
         let request = Request { arrival: now, due: now + served.service.deadline_at(now) };
-        let picked = self.router.route(&loads).min(loads.len().saturating_sub(1));
+        let picked = served.router.route(&loads).min(loads.len().saturating_sub(1));
         if let Some(&actor) = served.actors.get(picked) {
             if let Role::Serve { server, sizes, .. } = &mut self.actors[actor].role {
                 server.arrive(number, request);

@@ -178,7 +178,12 @@ pub(crate) fn steps(
         }
         after = Some(seconds);
     }
+    let least = 1e-6 * steps.len() as f64;
     match length_s {
+        Some(length) if length < least => {
+            let found = format!("{table}.length_s = {length}");
+            Err(Error::field(found, format!("at least {least} s, a microsecond a step")))
+        }
         Some(length) if !(length.is_finite() && length > after.unwrap_or(0.0)) => {
             let found = format!("{table}.length_s = {length}");
             Err(Error::field(found, format!("a time after the last of {table}.steps")))

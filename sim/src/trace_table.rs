@@ -92,6 +92,9 @@ fn full() -> f64 {
 }
 
 impl TraceTable {
+    /// Shortest mean length of the pieces of a trace that begins again, in seconds.
+    const SHORTEST: f64 = 1e-6;
+
     pub(crate) fn check(&self) -> Result<(), Error> {
         let given = [self.steps.is_some(), self.file.is_some(), self.generate.is_some()];
         if given.iter().filter(|given| **given).count() != 1 {
@@ -181,7 +184,22 @@ impl TraceTable {
     ) -> Result<Noted<Trace>, Error> {
         let mut loader = Loader { folder, duration, seed, place: place.to_owned(), notes: Vec::new() };
         let value = loader.trace(self)?;
+        self.check_pace(&value)?;
         Ok(Noted { value, notes: loader.notes })
+    }
+
+    /// Refuses a trace that begins again so soon that to follow it would take for ever.
+    fn check_pace(&self, trace: &Trace) -> Result<(), Error> {
+        let (field, seconds, pieces) = match (self.end, self.block_s) {
+            (EndName::Loop, _) => ("trace.length_s", trace.length().seconds(), trace.points().len()),
+            (EndName::Bootstrap, Some(block)) => ("trace.block_s", block, 1),
+            _ => return Ok(()),
+        };
+        let least = Self::SHORTEST * pieces as f64;
+        if seconds >= least {
+            return Ok(());
+        }
+        Err(Error::field(format!("{field} = {seconds}"), format!("at least {least} s, a microsecond a piece")))
     }
 
     /// Keeps shares in their range, and gives the trace its unit and end.

@@ -188,6 +188,21 @@ fn weights_decide_and_work_is_scaled() {
     assert!(other > 4.0 * one, "{one} {other}");
 }
 
+#[test]
+fn each_model_has_a_router_of_its_own() {
+    let machine = |name: &str| format!("[[machine]]\nname = \"{name}\"\n");
+    let model = |name: &str| {
+        format!("[[model]]\nname = \"{name}\"\nload = {{ arrivals = \"periodic\", rate_hz = 10.0 }}\nwork = 0.01\n")
+    };
+    let tables = [machine("x"), machine("y"), model("a"), model("b")].concat();
+    let run = run(&fleet(1, 2.0, &format!("router = \"round_robin\"\n{tables}")));
+    assert_eq!(run.machines.iter().map(|machine| machine.done).collect::<Vec<_>>(), [20, 20]);
+    let alone =
+        fleet(1, 2.0, &format!("router = \"round_robin\"\n{}", [machine("x"), machine("y"), model("a")].concat()));
+    let done: Vec<usize> = self::run(&alone).machines.iter().map(|machine| machine.done).collect();
+    assert_eq!(done, [10, 10]);
+}
+
 fn refusal(tables: &str) -> String {
     let text = format!("name = \"x\"\nduration_s = 2.0\n{tables}");
     let found = AnyScenario::parse(&text, "bad.toml").and_then(|scenario| match scenario {

@@ -2,7 +2,7 @@
 mod common;
 use common::{ladder, scenario, trace};
 use std::fs;
-use supple_sim::{PlantName, Report, Run, Trace, simulate, write_atomically};
+use supple_sim::{PlantName, Report, Run, StopReason, Trace, simulate, write_atomically};
 use supple_strategy::policies::Hold;
 use supple_strategy::{Nanos, Outcome, Record};
 
@@ -63,6 +63,16 @@ fn the_file_begins_with_the_agreed_keys_and_reads_back() {
     let back: Report = serde_json::from_str(&json).expect("a report");
     assert_eq!(back.json().expect("json"), json);
     assert_eq!(back.table(), report().table());
+}
+
+#[test]
+fn a_run_that_cannot_end_says_why() {
+    let scenario = scenario(1, 2.0, "[load]\nrate_hz = 5.0\n[trace]\nsteps = [[0.0, 1.0], [1.0, 0.0]]\n");
+    let trace = scenario.trace().expect("a trace");
+    let run = simulate(&scenario, &ladder(), &trace, &mut Hold::default(), "hold").expect("a run");
+    assert_eq!(run.stopped, Some(StopReason::Starved));
+    let report = Report::new(&scenario, vec![run]);
+    assert!(report.table().contains("starved") && report.json().expect("json").contains("\"stopped\": \"starved\""));
 }
 
 #[test]

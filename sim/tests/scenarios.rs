@@ -102,6 +102,21 @@ fn bad_tables_are_refused_by_file_and_field() {
 }
 
 #[test]
+fn what_begins_again_too_soon_is_refused() {
+    let trace = |table: &str| GOOD.replace("steps = [[0.0, 1.0], [1.0, 0.5]]", table);
+    let looped = "steps = [[0.0, 1.0], [1e-9, 0.5]]\nlength_s = 3e-9\nend = \"loop\"";
+    let error = refusal(&trace(looped));
+    assert!(
+        error.ends_with("trace.length_s = 0.000000003: expected at least 0.000002 s, a microsecond a piece"),
+        "{error}"
+    );
+    let blocks = "steps = [[0.0, 1.0]]\nlength_s = 1.0\nend = \"bootstrap\"\nblock_s = 1e-9";
+    assert!(refusal(&trace(blocks)).contains("trace.block_s = 0.000000001: expected at least 0.000001 s"));
+    let bandwidth = format!("{GOOD}[bandwidth]\nsteps = [[0.0, 1.0], [1e-9, 0.5]]\nlength_s = 3e-9\n");
+    assert!(refusal(&bandwidth).contains("bandwidth.length_s = 0.000000003: expected at least 0.000002 s"));
+}
+
+#[test]
 fn refusals_say_line_and_column() {
     assert!(
         refusal(&GOOD.replace("duration_s = 2.0", "duration_s = -1.0")).starts_with("bad.toml: line 2, column 1: ")
