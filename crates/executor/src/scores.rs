@@ -24,8 +24,8 @@ pub fn unit_scores<'a>(trainer: &Trainer, batches: impl IntoIterator<Item = &'a 
     let elastic = trainer.elastic().clone();
     let weights = trainer.weights()?;
     let sites = &elastic.analysis().sites;
-    let fresh = |site| {
-        let magnitude = elastic.importance(site, &weights);
+    let fresh = |site: &Site| {
+        let magnitude = magnitudes(&elastic, site, &weights);
         let zeros = vec![0.0; magnitude.len()];
         UnitScores { magnitude, taylor: zeros.clone(), fisher: zeros }
     };
@@ -35,7 +35,7 @@ pub fn unit_scores<'a>(trainer: &Trainer, batches: impl IntoIterator<Item = &'a 
     for batch in batches {
         let products = products(&weights, &trainer.gradients(batch, &dense)?.1);
         for (site, scores) in sites.iter().zip(&mut scores) {
-            scores.add(&sums(&elastic, site, &products));
+            scores.add(&sums(&elastic, site, &weights, &products));
         }
         count += 1.0;
     }
@@ -63,8 +63,21 @@ fn products(weights: &Weights, gradients: &Gradients) -> Weights {
     gradients.iter().map(product).collect()
 }
 
+/// Magnitudes of what leaves with each unit.
+fn magnitudes(elastic: &Elastic, site: &Site, weights: &Weights) -> Vec<f64> {
+    let Some(blocked) = site.blocked else { return elastic.importance(site, weights) };
+    let array = &weights[&blocked.weight];
+    let mut magnitudes = array.clone();
+    magnitudes.data_mut().iter_mut().for_each(|w| *w = w.abs());
+    blocked.ranked(elastic.graph(), array, &magnitudes)
+}
+
 /// Sums over what leaves with each unit; importance sums magnitudes, so both signs go alone.
-fn sums(elastic: &Elastic, site: &Site, values: &Weights) -> Vec<f64> {
+fn sums(elastic: &Elastic, site: &Site, weights: &Weights, values: &Weights) -> Vec<f64> {
+    if let Some(blocked) = site.blocked {
+        let values = values.get(&blocked.weight);
+        return values.map_or(Vec::new(), |values| blocked.ranked(elastic.graph(), &weights[&blocked.weight], values));
+    }
     let part = |clip: fn(f32) -> f32| {
         let clipped = values.iter().map(|(&id, array)| {
             let mut array = array.clone();

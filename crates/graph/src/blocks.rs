@@ -2,10 +2,11 @@
 use crate::array::Array;
 use crate::density::Density;
 use crate::graph::{Graph, NodeId};
-use crate::kind::SparsityKind;
+use crate::kind::{SparsityKind, best_first};
 use crate::kinds::{Block, Kind};
 use crate::operators::Op;
 use serde::Serialize;
+use std::ops::Range;
 
 /// Output channels of a block.
 pub const HEIGHT: usize = 8;
@@ -30,6 +31,20 @@ impl Blocked {
         graph.ids().flat_map(|id| graph.inputs_of(id)).for_each(|value| readers[value.node.0] += 1);
         graph.outputs().iter().for_each(|value| readers[value.node.0] += 1);
         graph.ids().filter_map(|id| Self::of(graph, id)).filter(|found| readers[found.weight.0] == 1).collect()
+    }
+
+    /// Sums of `values`, one for each of the `weights`, over the blocks that leave together: the most important of every row first. What a density
+    /// leaves out stands behind what it keeps.
+    pub fn ranked(&self, graph: &Graph, weights: &Array, values: &Array) -> Vec<f64> {
+        let Some(layout) = Layout::of(&graph.node(self.layer).op, weights.shape()) else { return Vec::new() };
+        let mut sums = vec![0.0; layout.positions];
+        for outputs in layout.rows() {
+            let order = best_first(&layout.scores(weights.data(), &outputs));
+            for (sum, position) in sums.iter_mut().zip(order) {
+                *sum += outputs.clone().map(|o| f64::from(values.data()[layout.at(o, position)])).sum::<f64>();
+            }
+        }
+        sums
     }
 
     fn of(graph: &Graph, layer: NodeId) -> Option<Self> {
@@ -76,17 +91,57 @@ impl Layout {
     /// Sets to zero what is left out of each row of blocks: a block's importance is the sum of its magnitudes.
     pub fn mask(&self, weights: &mut Array, keep: Density) {
         let data = weights.data_mut();
-        for group in 0..self.groups {
-            let outputs = group * self.outputs..(group + 1) * self.outputs;
-            for first in outputs.clone().step_by(HEIGHT) {
-                let rows = first..(first + HEIGHT).min(outputs.end);
-                let score = |position| rows.clone().map(|o| data[self.at(o, position)].abs()).sum::<f32>();
-                let scores: Vec<f64> = (0..self.positions).map(|position| f64::from(score(position))).collect();
-                let mask = Kind::Block(Block).mask(&scores, keep);
-                for (position, _) in mask.0.iter().enumerate().filter(|(_, keep)| !**keep) {
-                    rows.clone().for_each(|o| data[self.at(o, position)] = 0.0);
-                }
+        for outputs in self.rows() {
+            let mask = Kind::Block(Block).mask(&self.scores(data, &outputs), keep);
+            for (position, _) in mask.0.iter().enumerate().filter(|(_, keep)| !**keep) {
+                outputs.clone().for_each(|o| data[self.at(o, position)] = 0.0);
             }
+        }
+    }
+
+    /// The outputs of every row of blocks.
+    fn rows(&self) -> impl Iterator<Item = Range<usize>> + use<> {
+        let size = self.outputs;
+        let firsts =
+            (0..self.groups).flat_map(move |group| (0..size).step_by(HEIGHT).map(move |at| (group * size, at)));
+        firsts.map(move |(group, at)| group + at..group + (at + HEIGHT).min(size))
+    }
+
+    /// The importance of the blocks of a row.
+    fn scores(&self, weights: &[f32], outputs: &Range<usize>) -> Vec<f64> {
+        let score = |position| outputs.clone().map(|o| weights[self.at(o, position)].abs()).sum::<f32>();
+        (0..self.positions).map(|position| f64::from(score(position))).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fact::{Dim, Fact};
+    use crate::operators::Conv;
+
+    #[test]
+    fn what_a_density_leaves_out_stands_behind_what_it_keeps() {
+        let mut graph = Graph::new("groups");
+        let x = graph.input("x", Fact::f32([Dim::Batch(1), Dim::Fixed(4), Dim::Fixed(5), Dim::Fixed(5)])).unwrap();
+        let w = graph.parameter("w", Fact::fixed(&[20, 2, 3, 3])).unwrap();
+        let y = graph.add("conv", Conv { groups: 2, ..Conv::new(2) }, &[x, w]).unwrap();
+        graph.set_outputs(vec![y]);
+        let [blocked] = *Blocked::all(&graph) else { panic!("one layer") };
+        let mut at = 0u32;
+        let weights = Array::from_fn(&[20, 2, 3, 3], |_| {
+            at = at.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            (at >> 16) as f32 / 65_536.0 - 0.5
+        });
+        let magnitudes =
+            Array::new(weights.shape().to_vec(), weights.data().iter().map(|w| w.abs()).collect()).unwrap();
+        let ranked = blocked.ranked(&graph, &weights, &magnitudes);
+        let layout = Layout::of(&graph.node(blocked.layer).op, weights.shape()).unwrap();
+        for keep in [1, 250, 500, 1000].map(|n| Density::new(n).unwrap()) {
+            let mut masked = weights.clone();
+            layout.mask(&mut masked, keep);
+            let kept: f64 = masked.data().iter().map(|w| f64::from(w.abs())).sum();
+            assert!((ranked[..keep.kept(18)].iter().sum::<f64>() - kept).abs() < 1e-6);
         }
     }
 }

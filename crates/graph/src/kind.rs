@@ -97,12 +97,17 @@ pub trait SparsityKind {
     }
 }
 
-/// The `kept` highest scores; among equals the lower index wins, so that masks nest.
-pub(crate) fn best_units(scores: &[f64], kept: usize) -> Mask {
+/// Units with the highest scores first; among equals the lower index.
+pub(crate) fn best_first(scores: &[f64]) -> Vec<usize> {
     let mut order: Vec<usize> = (0..scores.len()).collect();
     order.sort_by(|&a, &b| scores[b].total_cmp(&scores[a]).then(a.cmp(&b)));
+    order
+}
+
+/// The `kept` highest scores; among equals the lower index wins, so that masks nest.
+pub(crate) fn best_units(scores: &[f64], kept: usize) -> Mask {
     let mut mask = vec![false; scores.len()];
-    for &unit in order.iter().take(kept) {
+    for unit in best_first(scores).into_iter().take(kept) {
         mask[unit] = true;
     }
     Mask(mask)
