@@ -81,7 +81,7 @@ pub fn profile(executor: &mut Executor, stamp: Stamp, input: &Batch, rounds: usi
     Ok(Profile { stamp, entries: entries(executor, &settings, input, rounds)?, layers })
 }
 
-/// What leaving out blocks saves in each layer, forward and backward, on `threads` threads; turns are as many as `rounds` of 5 ms fill.
+/// What leaving out blocks saves in each layer, forward and backward, on `threads` threads; a turn is as long as `rounds` of 2 ms, by three.
 ///
 /// # Errors
 /// When a kernel refuses a layer.
@@ -89,7 +89,7 @@ pub fn layer_times(elastic: &Elastic, input: &Batch, threads: usize, rounds: usi
     const TURNS: usize = 3;
     let densities: Vec<Density> = densities().filter(|&density| density < Density::FULL).collect();
     let fractions: Vec<f64> = densities.iter().map(|density| density.fraction()).collect();
-    let turn = Duration::from_micros(5000 * rounds as u64 / TURNS as u64);
+    let turn = Duration::from_micros(2000 * rounds as u64 / TURNS as u64);
     let seconds = |dense: f64, blocks: f64| Versus { dense: dense / 1e3, blocks: blocks / 1e3 };
     let mut found = Vec::new();
     for (site, layer) in measure::blocked_layers(elastic, input.input.shape()[0])? {

@@ -568,6 +568,9 @@ pub enum BenchCommand {
         /// Samples in one request.
         #[arg(long, default_value_t = 8)]
         batch: usize,
+        /// Whole steps of training instead of requests.
+        #[arg(long)]
+        train: bool,
         /// What every command takes.
         #[command(flatten)]
         common: Common,

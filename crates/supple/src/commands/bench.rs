@@ -7,7 +7,7 @@ use crate::options::{BenchCommand, Common, Source};
 use anyhow::Result;
 use std::hint::black_box;
 use std::time::Instant;
-use supple_executor::{Backend, measure};
+use supple_executor::{AdamConfig, Backend, Trainer, measure};
 use supple_graph::{Density, Phase, Setting};
 use supple_strategy::policies::{self, PolicyOptions};
 use supple_strategy::{
@@ -20,6 +20,9 @@ const TURNS: u32 = 200_000;
 /// Runs of each density.
 const ROUNDS: usize = 60;
 
+/// Steps of training at each density.
+const STEPS: usize = 15;
+
 /// Runs a benchmark.
 ///
 /// # Errors
@@ -30,7 +33,7 @@ pub fn run(what: &BenchCommand) -> Result<End> {
         BenchCommand::Kernels(options) => bench_kernels::run(options),
         BenchCommand::Sim { events, rounds, json } => bench_sim::run(*events, *rounds, *json),
         BenchCommand::Analyze(options) => bench_analyze::run(options),
-        BenchCommand::Density { source, batch, common } => density(source, *batch, common),
+        BenchCommand::Density { source, batch, train, common } => density(source, *batch, *train, common),
     }
 }
 
@@ -92,34 +95,40 @@ fn observation(turn: u32) -> Observation {
     }
 }
 
-fn density(source: &Source, batch: usize, common: &Common) -> Result<End> {
+/// Measures every density of axes and of blocks: runs, or steps of training.
+fn density(source: &Source, batch: usize, train: bool, common: &Common) -> Result<End> {
     let Opened { model, mut executor, batches, .. } = source.open(common, batch)?;
-    let input = &batches[0].input;
-    if let Some(threads) = executor.kernel_threads() {
-        let layers = ladders::layer_times(model.elastic(), &batches[0], threads, ROUNDS)?;
-        executor.set_break_even(break_even(&layers, LayerTimes::inference));
-    }
+    let input = &batches[0];
+    let layers = match executor.kernel_threads() {
+        Some(threads) => ladders::layer_times(model.elastic(), input, threads, ROUNDS)?,
+        None => Vec::new(),
+    };
     let settings: Vec<Setting> = ladders::uniform(model.elastic()).collect();
-    let kinds = ["axes", "blocks"].into_iter().flat_map(|kind| DENSITIES.map(|density| (kind, density)));
-    settings.iter().try_for_each(|setting| executor.prepare(setting))?;
-    let times = measure::service_times(&mut executor, &settings, input, ROUNDS)?;
+    let (times, phases, what) = if train {
+        let (adam, backend) = (AdamConfig::default(), executor.backend());
+        let trainer = Trainer::new(model.elastic().clone(), model.weights(), adam, backend)?;
+        let mut trainer = trainer.with_threads(usize::from(source.threads));
+        trainer.set_break_even(break_even(&layers, LayerTimes::training));
+        (measure::step_times(&mut trainer, &settings, input, STEPS)?, &Phase::ALL[..3], "step_ms")
+    } else {
+        executor.set_break_even(break_even(&layers, LayerTimes::inference));
+        settings.iter().try_for_each(|setting| executor.prepare(setting))?;
+        (measure::service_times(&mut executor, &settings, &input.input, ROUNDS)?, &Phase::ALL[..1], "forward_ms")
+    };
     let times = times.into_iter().map(|times| Ok(Spread::of(times)?.median())).collect::<Result<Vec<f64>>>()?;
+    let kinds = ["axes", "blocks"].into_iter().flat_map(|kind| DENSITIES.map(|density| (kind, density)));
     let mut rows = Vec::new();
     for (((kind, density), setting), seconds) in kinds.zip(&settings).zip(&times) {
-        let work = model.elastic().work(setting, batch, Phase::Forward)?;
-        let (speed_up, gflops) = (times[0] / seconds, work.flops / seconds / 1e9);
+        let work = phases.iter().map(|&phase| model.elastic().work(setting, batch, phase));
+        let flops: f64 = work.map(|work| Ok(work?.flops)).sum::<Result<f64>>()?;
+        let (milliseconds, speed_up, gflops) = (1e3 * seconds, times[0] / seconds, flops / seconds / 1e9);
         if common.json {
             let line = serde_json::json!({ "kind": kind, "density": density, "batch": batch, "threads": source.threads,
-                "forward_ms": 1e3 * seconds, "speed_up": speed_up, "gflops": gflops });
+                what: milliseconds, "speed_up": speed_up, "gflops": gflops });
             println!("{line}");
         }
-        rows.push(vec![
-            kind.to_owned(),
-            density.to_string(),
-            format!("{:.3}", 1e3 * seconds),
-            format!("{speed_up:.2}x"),
-            format!("{gflops:.1}"),
-        ]);
+        let figures = [format!("{milliseconds:.3}"), format!("{speed_up:.2}x"), format!("{gflops:.1}")];
+        rows.push([kind.to_owned(), density.to_string()].into_iter().chain(figures).collect());
     }
     if !common.json {
         println!("{}", table(&["kind", "density", "p50 ms", "speed-up", "GFLOP/s"], rows));
