@@ -1,4 +1,5 @@
 #![doc = include_str!("../README.md")]
+pub mod attention;
 pub mod bench;
 mod conv;
 mod depthwise;
@@ -21,6 +22,7 @@ mod tile;
 pub mod top;
 mod transpose;
 
+pub use attention::{Attention, ScoreBlocks};
 pub use error::Error;
 pub use kernel::{Args, Kernel, Key, Operands};
 pub use layer::{Conv1d, Conv2d, Layer, Linear};

@@ -63,6 +63,30 @@ pub(crate) fn relu_all<S: Simd>(simd: S, values: &mut [f32]) {
     tail.iter_mut().filter(|v| **v < 0.0).for_each(|v| *v = 0.0);
 }
 
+/// `exp` of numbers that are not above zero, within two units in the last place; what is below -87 becomes zero, what is not a number stays so.
+/// Reduction to `[-ln 2 / 2, ln 2 / 2]` and a polynomial (Cephes' `expf`).
+#[inline(always)]
+pub(crate) fn exp_all<S: Simd>(_: S, values: &mut [f32]) {
+    /// Added to a small number, it leaves the nearest whole number in the last bits.
+    const ROUND: f32 = 12_582_912.0;
+    const LN2: [f32; 2] = [0.693_359_4, -2.121_944_4e-4];
+    const TERMS: [f32; 6] =
+        [1.987_569_1e-4, 1.398_199_9e-3, 8.333_452e-3, 4.166_579_6e-2, 1.666_666_5e-1, 5.000_000_1e-1];
+    for v in values {
+        let rounded = multiply_add_scalar::<S>(*v, std::f32::consts::LOG2_E, ROUND);
+        let halvings = rounded - ROUND;
+        let rest = multiply_add_scalar::<S>(-halvings, LN2[0], *v);
+        let rest = multiply_add_scalar::<S>(-halvings, LN2[1], rest);
+        let mut sum = TERMS[0];
+        for term in &TERMS[1..] {
+            sum = multiply_add_scalar::<S>(sum, rest, *term);
+        }
+        let sum = multiply_add_scalar::<S>(sum * rest, rest, rest) + 1.0;
+        let power = f32::from_bits(rounded.to_bits().wrapping_add(127) << 23);
+        *v = if *v < -87.0 { 0.0 } else { sum * power };
+    }
+}
+
 /// The vector from `at` on.
 #[inline(always)]
 pub(crate) fn load<S: Simd>(from: &[f32], at: usize) -> S::f32s {
