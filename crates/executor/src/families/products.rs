@@ -1,5 +1,6 @@
 //! Products of tensors.
 use super::Runner;
+use crate::layers::{self, AttentionCall};
 use crate::tensor::{Any, expand, lengths, permute, reshape, with_rank};
 use burn::backend::Dispatch;
 use burn::backend::ops::{FloatTensorOps, ModuleOps};
@@ -37,21 +38,30 @@ fn gemm(op: &Gemm) -> Runner {
     })
 }
 
-/// Burn's attention is over four axes; causal attention only where queries and tokens are as many.
+/// Without a mask by our kernel where the backend has it. Burn's attention is over four axes; causal attention only where queries and tokens are as
+/// many.
 fn attention(op: &Attention, inputs: &[&Fact]) -> Option<Runner> {
     let [queries, tokens] = [inputs.first()?, inputs.get(1)?].map(|fact| fact.shape[fact.rank() - 2]);
     if op.causal && queries != tokens {
         return None;
     }
+    let scale = op.scale;
     let options = AttentionModuleOptions { scale: Some(op.scale), softcap: None, is_causal: op.causal };
     Some(Runner::of(move |mut operands, call| {
         let [q, k, v] = [operands.take()?, operands.take()?, operands.take()?];
+        let mask = operands.take_optional();
+        if call.mode.kernels && mask.is_none() {
+            let call = AttentionCall { scale, causal: options.is_causal, threads: call.mode.threads };
+            if let Some(y) = layers::attention([&q, &k, &v], call) {
+                return Ok(y);
+            }
+        }
         let tokens = lengths(&k)[lengths(&k).len() - 2];
         let mut scores = lengths(&q);
         if let Some(last) = scores.last_mut() {
             *last = tokens;
         }
-        let mask = operands.take_optional().map(|mask| in_four(expand(mask, &scores)));
+        let mask = mask.map(|mask| in_four(expand(mask, &scores)));
         let y = Dispatch::attention(in_four(q), in_four(k), in_four(v), None, mask, options);
         Ok(reshape(y, call.shape()))
     }))

@@ -1,0 +1,138 @@
+//! The gradients of what the extension adds.
+use super::extension::{Buffers, Floats, Layers, attend_backward, dense, input_gradient, weight_gradient};
+use super::{AttentionCall, Blocks, Call};
+use burn::backend::Autodiff;
+use burn::backend::autodiff::NodeId;
+use burn::backend::autodiff::checkpoint::{base::Checkpointer, strategy::CheckpointStrategy};
+use burn::backend::autodiff::grads::Gradients;
+use burn::backend::autodiff::ops::{Backward, Ops, OpsKind};
+use burn::tensor::TensorData;
+/// The backward pass of [`Layers::layer`].
+#[derive(Debug)]
+struct LayerBackward;
+
+/// Registers the gradients of x and w, and returns that of the bias where it is wanted.
+fn backward<B: Buffers, const N: usize>(
+    ops: Ops<(NodeId, NodeId, Call), N>,
+    grads: &mut Gradients,
+    checkpointer: &mut Checkpointer,
+) {
+    let dy = grads.consume::<B>(&ops.node);
+    let (x, w, call) = ops.state;
+    let x = checkpointer.retrieve_node_output::<Floats<B>>(x);
+    let w = checkpointer.retrieve_node_output::<Floats<B>>(w);
+    let mut parents = ops.parents.into_iter();
+    let (node_x, node_w, node_b) = (parents.next().flatten(), parents.next().flatten(), parents.next().flatten());
+    if let Some(node) = node_x {
+        let dx = input_gradient::<B>(&dy, &w, &x, &call);
+        grads.register::<B>(node.id, dx);
+    }
+    if node_w.is_some() || node_b.is_some() {
+        let (dw, db) = weight_gradient::<B>(&dy, &w, &x, &call);
+        if let Some(node) = node_w {
+            grads.register::<B>(node.id, dw);
+        }
+        if let Some(node) = node_b {
+            grads.register::<B>(node.id, db);
+        }
+    }
+}
+
+impl<B: Buffers> Backward<B, 2> for LayerBackward {
+    type State = (NodeId, NodeId, Call);
+
+    fn backward(self, ops: Ops<Self::State, 2>, grads: &mut Gradients, checkpointer: &mut Checkpointer) {
+        backward::<B, 2>(ops, grads, checkpointer);
+    }
+}
+
+impl<B: Buffers> Backward<B, 3> for LayerBackward {
+    type State = (NodeId, NodeId, Call);
+
+    fn backward(self, ops: Ops<Self::State, 3>, grads: &mut Gradients, checkpointer: &mut Checkpointer) {
+        backward::<B, 3>(ops, grads, checkpointer);
+    }
+}
+
+/// The backward pass of [`Layers::pack`]: the gradient of a weight that is left out is zero.
+#[derive(Debug)]
+struct PackBackward;
+
+impl<B: Buffers> Backward<B, 1> for PackBackward {
+    type State = Blocks;
+
+    fn backward(self, ops: Ops<Self::State, 1>, grads: &mut Gradients, _checkpointer: &mut Checkpointer) {
+        let dy = grads.consume::<B>(&ops.node);
+        if let [Some(node)] = ops.parents {
+            let dw = ops.state.scatter(&dense::<B>(&dy));
+            grads.register::<B>(node.id, B::build(TensorData::new(dw, ops.state.shape().to_vec())));
+        }
+    }
+}
+
+/// The backward pass of [`Layers::attend`].
+#[derive(Debug)]
+struct AttendBackward;
+
+impl<B: Buffers> Backward<B, 3> for AttendBackward {
+    type State = ([NodeId; 3], AttentionCall);
+
+    fn backward(self, ops: Ops<Self::State, 3>, grads: &mut Gradients, checkpointer: &mut Checkpointer) {
+        let dy = grads.consume::<B>(&ops.node);
+        let (nodes, call) = ops.state;
+        let [q, k, v] = nodes.map(|node| checkpointer.retrieve_node_output::<Floats<B>>(node));
+        let gradients = attend_backward::<B>(&dy, [&q, &k, &v], call);
+        for (node, gradient) in ops.parents.into_iter().zip(gradients) {
+            if let Some(node) = node {
+                grads.register::<B>(node.id, gradient);
+            }
+        }
+    }
+}
+
+/// The gradient of a fused ReLU is not kept: callers fuse only where nothing is differentiated.
+impl<B: Layers + Buffers, C: CheckpointStrategy> Layers for Autodiff<B, C> {
+    fn attend(q: Floats<Self>, k: Floats<Self>, v: Floats<Self>, call: AttentionCall) -> Floats<Self> {
+        match AttendBackward.prepare::<C>([q.node(), k.node(), v.node()]).compute_bound().stateful() {
+            OpsKind::Tracked(mut prep) => {
+                let nodes = [&q, &k, &v].map(|tensor| prep.checkpoint(tensor));
+                let y = B::attend(q.into_primitive(), k.into_primitive(), v.into_primitive(), call);
+                prep.finish((nodes, call), y)
+            }
+            OpsKind::UnTracked(prep) => {
+                prep.finish(B::attend(q.into_primitive(), k.into_primitive(), v.into_primitive(), call))
+            }
+        }
+    }
+
+    fn pack(w: Floats<Self>, blocks: Blocks) -> Floats<Self> {
+        match PackBackward.prepare::<C>([w.node()]).compute_bound().stateful() {
+            OpsKind::Tracked(prep) => prep.finish(blocks.clone(), B::pack(w.into_primitive(), blocks)),
+            OpsKind::UnTracked(prep) => prep.finish(B::pack(w.into_primitive(), blocks)),
+        }
+    }
+
+    fn layer(x: Floats<Self>, w: Floats<Self>, call: Call) -> Floats<Self> {
+        match LayerBackward.prepare::<C>([x.node(), w.node()]).compute_bound().stateful() {
+            OpsKind::Tracked(mut prep) => {
+                let state = (prep.checkpoint(&x), prep.checkpoint(&w), call.clone());
+                prep.finish(state, B::layer(x.into_primitive(), w.into_primitive(), call))
+            }
+            OpsKind::UnTracked(prep) => prep.finish(B::layer(x.into_primitive(), w.into_primitive(), call)),
+        }
+    }
+
+    fn layer_biased(x: Floats<Self>, w: Floats<Self>, b: Floats<Self>, call: Call) -> Floats<Self> {
+        match LayerBackward.prepare::<C>([x.node(), w.node(), b.node()]).compute_bound().stateful() {
+            OpsKind::Tracked(mut prep) => {
+                let state = (prep.checkpoint(&x), prep.checkpoint(&w), call.clone());
+                let b = b.into_primitive();
+                prep.finish(state, B::layer_biased(x.into_primitive(), w.into_primitive(), b, call))
+            }
+            OpsKind::UnTracked(prep) => {
+                let b = b.into_primitive();
+                prep.finish(B::layer_biased(x.into_primitive(), w.into_primitive(), b, call))
+            }
+        }
+    }
+}

@@ -1,0 +1,304 @@
+//! Our kernels on the buffers of Burn's CPU backends.
+use super::{AttentionCall, Blocks, Call, Kind};
+use crate::tensor::Any;
+use burn::backend::tensor::FloatTensor;
+use burn::backend::{Backend, Dispatch, TensorMetadata, backend_extension};
+use burn::tensor::{DType, TensorData};
+use std::borrow::Cow;
+use supple_kernels::{Args, Attention, Conv2d, Layer, Linear, Operands, Pattern, kernels};
+
+/// One layer; its gradients belong to [`Autodiff`].
+#[backend_extension(
+    Flex: cfg(feature = "flex"),
+    NdArray: cfg(feature = "ndarray"),
+    Autodiff,
+)]
+pub(crate) trait Layers: Backend {
+    /// Output without a bias.
+    fn layer(x: FloatTensor<Self>, w: FloatTensor<Self>, call: Call) -> FloatTensor<Self>;
+
+    /// Output.
+    fn layer_biased(x: FloatTensor<Self>, w: FloatTensor<Self>, b: FloatTensor<Self>, call: Call) -> FloatTensor<Self>;
+
+    /// The values of these blocks of dense weights, `[rows of blocks, stored, height]`.
+    fn pack(w: FloatTensor<Self>, blocks: Blocks) -> FloatTensor<Self>;
+
+    /// Attention of `q` to `k` with the values `v`.
+    fn attend(
+        q: FloatTensor<Self>,
+        k: FloatTensor<Self>,
+        v: FloatTensor<Self>,
+        call: AttentionCall,
+    ) -> FloatTensor<Self>;
+}
+
+/// The layer on the tensors' backend, which must be one that [`has_kernels`](super::has_kernels).
+pub(crate) fn layer(x: &Any, w: &Any, b: Option<&Any>, call: Call) -> Option<Any> {
+    let (x, w) = (x.clone(), w.clone());
+    Some(match b {
+        Some(b) => <Dispatch as Layers>::layer_biased(x, w, b.clone(), call),
+        None => <Dispatch as Layers>::layer(x, w, call),
+    })
+}
+
+/// The values of these blocks of dense weights, as a layer's call with them takes them.
+pub(crate) fn pack(w: &Any, blocks: Blocks) -> Option<Any> {
+    Some(<Dispatch as Layers>::pack(w.clone(), blocks))
+}
+
+/// Attention on the tensors' backend, which must be one that [`has_kernels`](super::has_kernels).
+pub(crate) fn attention([q, k, v]: [&Any; 3], call: AttentionCall) -> Option<Any> {
+    Some(<Dispatch as Layers>::attend(q.clone(), k.clone(), v.clone(), call))
+}
+
+pub(super) type Floats<B> = FloatTensor<B>;
+
+/// The elements of a tensor in rows of its first axis, dense within a row, and the distance between rows.
+type Rows<'a> = (Cow<'a, [f32]>, usize);
+
+/// A backend whose tensors lie in memory.
+pub(super) trait Buffers: Backend {
+    /// The elements where they lie, copied only where a row is not dense.
+    fn rows(tensor: &Floats<Self>) -> Rows<'_>;
+
+    /// A tensor of these elements.
+    fn build(data: TensorData) -> Floats<Self>;
+}
+
+fn lengths(tensor: &impl TensorMetadata) -> Vec<usize> {
+    tensor.shape().iter().copied().collect()
+}
+
+/// All elements, one row after the other.
+pub(super) fn dense<B: Buffers>(tensor: &Floats<B>) -> Cow<'_, [f32]> {
+    let shape = lengths(tensor);
+    let row: usize = shape.iter().skip(1).product();
+    let (data, stride) = B::rows(tensor);
+    if stride == row || shape[0] < 2 {
+        return match data {
+            Cow::Borrowed(data) => Cow::Borrowed(&data[..shape[0] * row]),
+            owned @ Cow::Owned(_) => owned,
+        };
+    }
+    let rows = (0..shape[0]).flat_map(|i| data[i * stride..][..row].iter().copied());
+    Cow::Owned(rows.collect())
+}
+
+/// The layer that these shapes make, and the shape of its output.
+fn describe(x: &[usize], w: &[usize], row_stride: usize, call: &Call) -> (Layer, Vec<usize>) {
+    match &call.kind {
+        Kind::Linear => {
+            let (inputs, outputs) = (w[0], w[1]);
+            let mut shape = x.to_vec();
+            let rows = x[..x.len() - 1].iter().product();
+            shape[x.len() - 1] = outputs;
+            (Layer::Linear(Linear { rows, inputs, outputs, row_stride }), shape)
+        }
+        Kind::Conv2d(op) => {
+            let conv = Conv2d {
+                batch: x[0],
+                inputs: x[1],
+                outputs: w[0],
+                groups: op.groups,
+                size: [x[2], x[3]],
+                kernel: [w[2], w[3]],
+                stride: op.stride,
+                padding: op.padding,
+                dilation: op.dilation,
+                row_stride,
+            };
+            let [height, width] = conv.output_size();
+            (Layer::Conv2d(conv), vec![x[0], w[0], height, width])
+        }
+    }
+}
+
+/// The layer of a call, and the shape of its output. `row_stride` is that of dense weights.
+fn layer_of<B: Buffers>(x: &[usize], w: &Floats<B>, row_stride: usize, call: &Call) -> (Layer, Vec<usize>) {
+    let Some(blocks) = &call.blocks else { return describe(x, &lengths(w), row_stride, call) };
+    let mut shape = blocks.shape().to_vec();
+    if matches!((&call.kind, shape.len()), (Kind::Conv2d(_), 3)) {
+        shape.insert(2, 1);
+    }
+    describe(x, &shape, shape.iter().skip(1).product(), call)
+}
+
+fn pattern(call: &Call) -> Pattern<'_> {
+    call.blocks.as_ref().map_or(Pattern::Dense, Blocks::pattern)
+}
+
+/// Runs the kernel for these arguments. The shapes come from a checked graph.
+fn run(args: Args<'_>) {
+    let key = args.key();
+    let kernel = kernels::find(&key);
+    let done = kernel.map(|kernel| kernel.run(args));
+    assert!(matches!(done, Some(Ok(()))), "{key:?}: {done:?}");
+}
+
+fn forward<B: Buffers>(x: &Floats<B>, w: &Floats<B>, b: Option<&Floats<B>>, call: &Call) -> Floats<B> {
+    let ((w_rows, stride), x_rows) = (B::rows(w), dense::<B>(x));
+    let b = b.map(dense::<B>);
+    let (layer, shape) = layer_of::<B>(&lengths(x), w, stride, call);
+    let mut y = vec![0.0; shape.iter().product()];
+    let operands = Operands::Forward { x: &x_rows, w: &w_rows, b: b.as_deref(), relu: call.relu, y: &mut y };
+    run(Args { layer, pattern: pattern(call), operands, threads: call.threads });
+    B::build(TensorData::new(y, shape))
+}
+
+pub(super) fn input_gradient<B: Buffers>(dy: &Floats<B>, w: &Floats<B>, x: &Floats<B>, call: &Call) -> Floats<B> {
+    let (w_rows, stride) = B::rows(w);
+    let shape = lengths(x);
+    let (layer, _) = layer_of::<B>(&shape, w, stride, call);
+    let mut dx = vec![0.0; shape.iter().product()];
+    let operands = Operands::BackwardInput { dy: &dense::<B>(dy), w: &w_rows, dx: &mut dx };
+    run(Args { layer, pattern: pattern(call), operands, threads: call.threads });
+    B::build(TensorData::new(dx, shape))
+}
+
+pub(super) fn weight_gradient<B: Buffers>(
+    dy: &Floats<B>,
+    w: &Floats<B>,
+    x: &Floats<B>,
+    call: &Call,
+) -> (Floats<B>, Floats<B>) {
+    let shape = lengths(w);
+    let (layer, _) = layer_of::<B>(&lengths(x), w, shape.iter().skip(1).product(), call);
+    let [_, _, b, _] = layer.lengths();
+    let (mut dw, mut db) = (vec![0.0; shape.iter().product()], vec![0.0; b]);
+    let operands = Operands::BackwardWeight { dy: &dense::<B>(dy), x: &dense::<B>(x), dw: &mut dw, db: Some(&mut db) };
+    run(Args { layer, pattern: pattern(call), operands, threads: call.threads });
+    (B::build(TensorData::new(dw, shape)), B::build(TensorData::new(db, vec![b])))
+}
+
+/// The attention that these shapes make.
+fn attention_of(q: &[usize], k: &[usize], v: &[usize], call: AttentionCall) -> Attention {
+    let last = |shape: &[usize], back: usize| shape[shape.len() - back];
+    Attention {
+        matrices: q[..q.len() - 2].iter().product(),
+        queries: last(q, 2),
+        tokens: last(k, 2),
+        width: last(q, 1),
+        features: last(v, 1),
+        scale: call.scale as f32,
+        causal: call.causal,
+    }
+}
+
+fn attend<B: Buffers>([q, k, v]: [&Floats<B>; 3], call: AttentionCall) -> Floats<B> {
+    let shapes = [q, k, v].map(|tensor| lengths(tensor));
+    let attention = attention_of(&shapes[0], &shapes[1], &shapes[2], call);
+    let [mut shape, _, of_v] = shapes;
+    shape.pop();
+    shape.extend(of_v.last());
+    let mut y = vec![0.0; shape.iter().product()];
+    let operands = [&dense::<B>(q)[..], &dense::<B>(k), &dense::<B>(v)];
+    let done = attention.forward(None, operands, &mut y, call.threads);
+    assert!(done.is_ok(), "{done:?}");
+    B::build(TensorData::new(y, shape))
+}
+
+/// The gradients of q, k and v.
+pub(super) fn attend_backward<B: Buffers>(
+    dy: &Floats<B>,
+    operands: [&Floats<B>; 3],
+    call: AttentionCall,
+) -> [Floats<B>; 3] {
+    let shapes = operands.map(|tensor| lengths(tensor));
+    let attention = attention_of(&shapes[0], &shapes[1], &shapes[2], call);
+    let [q, k, v] = operands.map(dense::<B>);
+    let [mut dq, mut dk, mut dv] = [&q, &k, &v].map(|like| vec![0.0; like.len()]);
+    let gradients = [&mut dq[..], &mut dk, &mut dv];
+    let done = attention.backward(None, [&q, &k, &v], &dense::<B>(dy), gradients, call.threads);
+    assert!(done.is_ok(), "{done:?}");
+    let [of_q, of_k, of_v] = shapes;
+    [(dq, of_q), (dk, of_k), (dv, of_v)].map(|(data, shape)| B::build(TensorData::new(data, shape)))
+}
+
+fn gather<B: Buffers>(w: &Floats<B>, blocks: &Blocks) -> Floats<B> {
+    B::build(TensorData::new(blocks.gather(&dense::<B>(w)), blocks.packed_shape()))
+}
+
+#[cfg(feature = "flex")]
+impl Layers for burn::backend::Flex {
+    fn attend(q: Floats<Self>, k: Floats<Self>, v: Floats<Self>, call: AttentionCall) -> Floats<Self> {
+        attend::<Self>([&q, &k, &v], call)
+    }
+
+    fn pack(w: Floats<Self>, blocks: Blocks) -> Floats<Self> {
+        gather::<Self>(&w, &blocks)
+    }
+
+    fn layer(x: Floats<Self>, w: Floats<Self>, call: Call) -> Floats<Self> {
+        forward::<Self>(&x, &w, None, &call)
+    }
+
+    fn layer_biased(x: Floats<Self>, w: Floats<Self>, b: Floats<Self>, call: Call) -> Floats<Self> {
+        forward::<Self>(&x, &w, Some(&b), &call)
+    }
+}
+
+#[cfg(feature = "ndarray")]
+impl Layers for burn::backend::NdArray {
+    fn attend(q: Floats<Self>, k: Floats<Self>, v: Floats<Self>, call: AttentionCall) -> Floats<Self> {
+        attend::<Self>([&q, &k, &v], call)
+    }
+
+    fn pack(w: Floats<Self>, blocks: Blocks) -> Floats<Self> {
+        gather::<Self>(&w, &blocks)
+    }
+
+    fn layer(x: Floats<Self>, w: Floats<Self>, call: Call) -> Floats<Self> {
+        forward::<Self>(&x, &w, None, &call)
+    }
+
+    fn layer_biased(x: Floats<Self>, w: Floats<Self>, b: Floats<Self>, call: Call) -> Floats<Self> {
+        forward::<Self>(&x, &w, Some(&b), &call)
+    }
+}
+
+#[cfg(feature = "flex")]
+impl Buffers for burn::backend::Flex {
+    fn rows(tensor: &Floats<Self>) -> Rows<'_> {
+        let layout = tensor.layout();
+        let axes = layout.shape().iter().zip(layout.strides()).skip(1).rev();
+        let mut row = 1;
+        let mut is_dense = tensor.dtype() == DType::F32;
+        for (&length, &stride) in axes {
+            is_dense &= length == 1 || stride == row;
+            row *= length as isize;
+        }
+        let stride = layout.strides().first().and_then(|&stride| usize::try_from(stride).ok());
+        match stride {
+            Some(stride) if is_dense => (Cow::Borrowed(&tensor.storage::<f32>()[layout.start_offset()..]), stride),
+            _ => {
+                let copy = tensor.to_contiguous();
+                (Cow::Owned(copy.as_slice::<f32>().map(<[f32]>::to_vec).unwrap_or_default()), row as usize)
+            }
+        }
+    }
+
+    fn build(data: TensorData) -> Floats<Self> {
+        <Floats<Self>>::from_data(data)
+    }
+}
+
+#[cfg(feature = "ndarray")]
+impl Buffers for burn::backend::NdArray {
+    fn rows(tensor: &Floats<Self>) -> Rows<'_> {
+        let row = lengths(tensor).iter().skip(1).product();
+        match tensor {
+            burn::backend::ndarray::NdArrayTensor::F32(storage) => {
+                let view = storage.view();
+                match view.to_slice() {
+                    Some(data) => (Cow::Borrowed(data), row),
+                    None => (Cow::Owned(view.iter().copied().collect()), row),
+                }
+            }
+            _ => (Cow::Owned(Vec::new()), row),
+        }
+    }
+
+    fn build(data: TensorData) -> Floats<Self> {
+        <Floats<Self>>::from_data(data)
+    }
+}
