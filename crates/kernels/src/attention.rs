@@ -234,7 +234,7 @@ impl<'a> Matrix<'a> {
     fn tokens(&self, seen: Option<&ScoreBlocks>, row: usize, end: usize) -> Vec<Range<usize>> {
         let Attention { tokens, causal, .. } = *self.attention;
         let most = if causal { tokens.min(end) } else { tokens };
-        let Some(seen) = seen else { return if most > 0 { vec![0..most] } else { Vec::new() } };
+        let Some(seen) = seen else { return (most > 0).then_some(0..most).into_iter().collect() };
         let mut found: Vec<Range<usize>> = Vec::new();
         for &block in &seen.seen[row] {
             let range = block as usize * seen.side..((block as usize + 1) * seen.side).min(most);

@@ -70,8 +70,7 @@ pub(crate) fn exp_all<S: Simd>(_: S, values: &mut [f32]) {
     /// Added to a small number, it leaves the nearest whole number in the last bits.
     const ROUND: f32 = 12_582_912.0;
     const LN2: [f32; 2] = [0.693_359_4, -2.121_944_4e-4];
-    const TERMS: [f32; 6] =
-        [1.987_569_1e-4, 1.398_199_9e-3, 8.333_452e-3, 4.166_579_6e-2, 1.666_666_5e-1, 5.000_000_1e-1];
+    const TERMS: [f32; 6] = [1.987_569_1e-4, 1.398_199_9e-3, 8.333_452e-3, 4.166_579_6e-2, 1.666_666_5e-1, 0.5];
     for v in values {
         let rounded = multiply_add_scalar::<S>(*v, std::f32::consts::LOG2_E, ROUND);
         let halvings = rounded - ROUND;

@@ -185,7 +185,7 @@ fn attention_of(q: &[usize], k: &[usize], v: &[usize], call: AttentionCall) -> A
 }
 
 fn attend<B: Buffers>([q, k, v]: [&Floats<B>; 3], call: AttentionCall) -> Floats<B> {
-    let shapes = [q, k, v].map(|tensor| lengths(tensor));
+    let shapes = [q, k, v].map(lengths);
     let attention = attention_of(&shapes[0], &shapes[1], &shapes[2], call);
     let [mut shape, _, of_v] = shapes;
     shape.pop();
@@ -203,7 +203,7 @@ pub(super) fn attend_backward<B: Buffers>(
     operands: [&Floats<B>; 3],
     call: AttentionCall,
 ) -> [Floats<B>; 3] {
-    let shapes = operands.map(|tensor| lengths(tensor));
+    let shapes = operands.map(lengths);
     let attention = attention_of(&shapes[0], &shapes[1], &shapes[2], call);
     let [q, k, v] = operands.map(dense::<B>);
     let [mut dq, mut dk, mut dv] = [&q, &k, &v].map(|like| vec![0.0; like.len()]);
