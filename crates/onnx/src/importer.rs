@@ -12,6 +12,7 @@ use crate::proto::{AttributeDef, DimDef, Entry, GraphDef, ModelDef, NodeDef, Ten
 use crate::tensor::Tensor;
 use std::collections::{BTreeMap, BTreeSet};
 use supple_graph::operators::Opaque;
+use supple_graph::rewrites::rewritten;
 use supple_graph::{Dim, Fact, Graph, Value, Weights};
 
 /// Deepest nesting of `If` in `If`.
@@ -77,7 +78,7 @@ impl<'a> Importer<'a, '_> {
             return Err(Error::malformed("a graph without outputs"));
         }
         self.builder.graph.set_outputs(outputs);
-        Ok((self.builder.graph, self.builder.weights))
+        Ok(rewritten(self.builder.graph, self.builder.weights)?)
     }
 
     fn output(&mut self, name: &'a str) -> Result<Value> {

@@ -128,6 +128,8 @@ fn groups_and_products_are_those_of_torch_pruning_and_fvcore() {
 fn written_out_attention_thins_out_by_heads_through_its_packed_projection() {
     let Some(root) = shared() else { return };
     let (graph, _) = read(root.join("data/onnx/vit_b_16.onnx.gz"), &Options::default()).unwrap();
+    let of = |op: fn(&Op) -> bool| graph.ids().filter(|&id| op(&graph.node(id).op)).count();
+    assert_eq!([of(|op| matches!(op, Op::Attention(_))), of(|op| matches!(op, Op::Softmax(_)))], [12, 0]);
     let analysis = Analysis::of(&graph).unwrap();
     for layer in 0..12 {
         let weights = |part: &str| format!("encoder.layers.encoder_layer_{layer}.self_attention.{part}");

@@ -172,23 +172,23 @@ impl Drafts {
                 for (axis, dim) in node.facts[value.slot].shape.iter().enumerate() {
                     pieces(joined, value, axis, &mut found);
                     found.retain(|piece| self.by_leaf[piece.leaf.index()] != NONE);
+                    found.sort_by_key(|piece| piece.member.start);
                     for piece in &found {
                         let draft = &mut self.all[self.by_leaf[piece.leaf.index()] as usize];
                         draft.add(piece, level, weights);
                         draft.lengthy |= dim.count() > 1;
                     }
-                    self.note_overlaps(&mut found, joined);
+                    self.note_overlaps(&found, joined);
                 }
             }
         }
     }
 
-    /// Which of the pieces of one axis overlap: all pairs, in each run of pieces that touch the same elements.
-    fn note_overlaps(&mut self, found: &mut [Piece], joined: &Joined<'_>) {
+    /// Which of the pieces of one axis, in the order of their first elements, overlap: all pairs, in each run of pieces that touch the same elements.
+    fn note_overlaps(&mut self, found: &[Piece], joined: &Joined<'_>) {
         if found.len() < 2 {
             return;
         }
-        found.sort_by_key(|piece| piece.member.start);
         let span = |piece: &Piece| piece.span(joined.coupling.length(piece.leaf));
         let (mut first, mut end) = (0, span(&found[0]).1);
         for at in 1..=found.len() {

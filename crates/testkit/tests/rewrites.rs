@@ -1,0 +1,148 @@
+//! Rewritten graphs compute what they computed before, and keep the laws.
+use proptest::prelude::*;
+use std::slice::from_ref;
+use supple_graph::operators::{
+    Attention, Binary, BinaryFunction, Constant, Linear, Matmul, Op, Permute, Reshape, Scalar, Softmax, Split,
+};
+use supple_graph::rewrites::rewritten;
+use supple_graph::{Array, DType, Dim, Elastic, Fact, Graph, Value, Weights};
+use supple_testkit::{check_elastic, elastic_cases, elastic_cases_of};
+
+#[derive(Debug)]
+/// Attention with two heads on four tokens of five features, its projections packed in one weight.
+struct Plan {
+    /// Of the scores; of one where it stands on queries and keys.
+    scale: [f32; 2],
+    /// Whether the scale is an operator of its own kind, or a product or quotient with a constant.
+    scalar: bool,
+    divided: bool,
+    masked: bool,
+    /// Whether the mask comes first.
+    mask_first: bool,
+    /// Whether the scores are an output, too.
+    read: bool,
+}
+
+fn plans() -> impl Strategy<Value = Plan> {
+    let flags = any::<[bool; 5]>();
+    ((0.5_f32..2.0, 0.5_f32..2.0), flags).prop_map(|((a, b), [scalar, divided, masked, mask_first, read])| Plan {
+        scale: [a, b],
+        scalar,
+        divided,
+        masked,
+        mask_first,
+        read,
+    })
+}
+
+fn constant(graph: &mut Graph, name: &str, value: Array) -> Value {
+    graph.add(name, Constant { value, dtype: DType::F32 }, &[]).unwrap()
+}
+
+fn scaled(graph: &mut Graph, name: &str, x: Value, factor: f32, plan: &Plan) -> Value {
+    if plan.scalar {
+        return graph.add(name, Scalar { scale: f64::from(factor), shift: 0.0 }, &[x]).unwrap();
+    }
+    let (function, number) =
+        if plan.divided { (BinaryFunction::Div, 1.0 / factor) } else { (BinaryFunction::Mul, factor) };
+    let number = constant(graph, &format!("{name}/number"), Array::full(&[1], number));
+    graph.add(name, Binary { function }, &[x, number]).unwrap()
+}
+
+fn written_out(plan: &Plan) -> Graph {
+    let mut graph = Graph::new("attention");
+    let x = graph.input("x", Fact::f32([Dim::Batch(1), Dim::Fixed(4), Dim::Fixed(5)])).unwrap();
+    let w = graph.parameter("in.weight", Fact::fixed(&[5, 18])).unwrap();
+    let all = graph.add("in", Linear {}, &[x, w]).unwrap();
+    let split = graph.add("split", Split { axis: 2, lengths: vec![6; 3] }, &[all]).unwrap();
+    let to = vec![Dim::Batch(1), Dim::Fixed(4), Dim::Fixed(2), Dim::Fixed(3)];
+    let orders = [vec![0, 2, 1, 3], vec![0, 2, 3, 1], vec![0, 2, 1, 3]];
+    let mut slot = 0;
+    let [q, k, v] = orders.map(|order| {
+        let part = Value { slot, ..split };
+        slot += 1;
+        let heads = graph.add(format!("heads{slot}"), Reshape { to: to.clone() }, &[part]).unwrap();
+        graph.add(format!("turned{slot}"), Permute { order }, &[heads]).unwrap()
+    });
+    let q = scaled(&mut graph, "q", q, plan.scale[0], plan);
+    let mut scores = graph.add("scores", Matmul {}, &[q, k]).unwrap();
+    let product = scores;
+    scores = scaled(&mut graph, "scaled", scores, plan.scale[1], plan);
+    if plan.masked {
+        let mask = constant(&mut graph, "mask", Array::from_fn(&[4, 4], |at| if at[1] > at[0] { -9.0 } else { 0.0 }));
+        let pair = if plan.mask_first { [mask, scores] } else { [scores, mask] };
+        scores = graph.add("masked", Binary { function: BinaryFunction::Add }, &pair).unwrap();
+    }
+    let soft = graph.add("soft", Softmax { axis: 3 }, &[scores]).unwrap();
+    let mixed = graph.add("mixed", Matmul {}, &[soft, v]).unwrap();
+    let back = graph.add("back", Permute { order: vec![0, 2, 1, 3] }, &[mixed]).unwrap();
+    let flat = graph.add("flat", Reshape { to: vec![to[0], to[1], Dim::Fixed(6)] }, &[back]).unwrap();
+    let w = graph.parameter("out.weight", Fact::fixed(&[6, 3])).unwrap();
+    let y = graph.add("y", Linear {}, &[flat, w]).unwrap();
+    graph.set_outputs(if plan.read { vec![y, product] } else { vec![y] });
+    graph
+}
+
+fn attentions(graph: &Graph) -> Vec<&Attention> {
+    let attention = |id| match &graph.node(id).op {
+        Op::Attention(attention) => Some(attention),
+        _ => None,
+    };
+    graph.ids().filter_map(attention).collect()
+}
+
+fn close(before: &[Array], after: &[Array]) -> bool {
+    let size = |array: &Array| array.data().iter().fold(1.0, |most: f64, v| most.max(f64::from(v.abs())));
+    before.len() == after.len() && before.iter().zip(after).all(|(a, b)| a.distance(b) <= 1e-5 * size(a))
+}
+
+fn outputs_stay(graph: &Graph, weights: &Weights, input: &Array) -> Result<Graph, TestCaseError> {
+    let before = graph.eval(weights, from_ref(input)).unwrap();
+    let (rewritten, weights) = rewritten(graph.clone(), weights.clone()).unwrap();
+    prop_assert_eq!(rewritten.check(), Ok(()));
+    let after = rewritten.eval(&weights, from_ref(input)).unwrap();
+    prop_assert!(close(&before, &after), "{:?} before, {:?} after", before, after);
+    Ok(rewritten)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn random_graphs_compute_what_they_did(case in elastic_cases()) {
+        let graph = outputs_stay(case.elastic.graph(), &case.weights, &case.input)?;
+        let soft = |graph: &Graph| graph.ids().filter(|&id| matches!(graph.node(id).op, Op::Softmax(_))).count();
+        let found = attentions(&graph).len() - attentions(case.elastic.graph()).len();
+        prop_assert_eq!(soft(&graph) + found, soft(case.elastic.graph()));
+    }
+
+    #[test]
+    fn attention_is_recognised_however_it_is_scaled_and_masked((plan, seed) in plans().prop_flat_map(|plan| {
+        let cases = elastic_cases_of(Elastic::new(written_out(&plan)).unwrap());
+        (Just(std::rc::Rc::new(plan)), cases)
+    })) {
+        let graph = outputs_stay(seed.elastic.graph(), &seed.weights, &seed.input)?;
+        let found = attentions(&graph);
+        prop_assert_eq!(found.len(), usize::from(!plan.read));
+        if let [attention] = found[..] {
+            prop_assert!((attention.scale - f64::from(plan.scale[0] * plan.scale[1])).abs() < 1e-5);
+            let elastic = Elastic::new(graph.clone()).unwrap();
+            let site = &elastic.analysis().sites[0];
+            prop_assert_eq!((site.name.as_str(), site.level, site.units), ("in.weight[1]", "head", 2));
+            prop_assert!(!graph.ids().any(|id| matches!(graph.node(id).op, Op::Matmul(_) | Op::Softmax(_) | Op::Scalar(_))));
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn a_rewritten_graph_keeps_the_laws(case in plans().prop_flat_map(|plan| {
+        let graph = written_out(&Plan { read: false, ..plan });
+        let (graph, _) = rewritten(graph, Weights::new()).unwrap();
+        elastic_cases_of(Elastic::new(graph).unwrap())
+    })) {
+        prop_assert_eq!(check_elastic(&case), Ok(()));
+    }
+}
