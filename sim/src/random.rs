@@ -1,21 +1,15 @@
 //! Named random streams: what is drawn for one purpose never moves what is drawn for another.
-use chacha20::ChaCha8Rng;
 use rand::rand_core::TryRng;
 use rand::{Rng, RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 use std::convert::Infallible;
 use std::fmt::{self, Display, Write};
 
 /// A named random stream. It can be cloned, and written and read back where it stands.
-#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(from = "Place", into = "Place")]
 pub struct Stream(ChaCha8Rng);
-
-impl Clone for Stream {
-    fn clone(&self) -> Self {
-        Place::of(self).into()
-    }
-}
 
 /// Key of the generator, and words drawn.
 #[derive(Serialize, Deserialize)]
@@ -32,15 +26,9 @@ impl From<Place> for Stream {
     }
 }
 
-impl Place {
-    fn of(Stream(random): &Stream) -> Self {
-        Self { key: random.get_seed(), drawn: random.get_word_pos() as u64 }
-    }
-}
-
 impl From<Stream> for Place {
-    fn from(stream: Stream) -> Self {
-        Self::of(&stream)
+    fn from(Stream(random): Stream) -> Self {
+        Self { key: random.get_seed(), drawn: random.get_word_pos() as u64 }
     }
 }
 
