@@ -8,7 +8,7 @@ use toml::de::DeTable;
 /// A scenario as its file says: a fleet where there are tables `[[machine]]` or `[[model]]`.
 #[derive(Clone, Debug, PartialEq)]
 #[cfg_attr(feature = "full", derive(schemars::JsonSchema))]
-#[cfg_attr(feature = "full", schemars(untagged))]
+#[cfg_attr(feature = "full", schemars(untagged, title = "Scenario"))]
 pub enum AnyScenario {
     /// One model on one machine.
     Plain(Box<Scenario>),

@@ -7,15 +7,18 @@ use crate::options::{BenchCommand, Common, Source};
 use anyhow::Result;
 use std::hint::black_box;
 use std::time::Instant;
-use supple_executor::{AdamConfig, Backend, Trainer, measure};
+use supple_executor::{AdamConfig, Backend, Executor, Trainer, measure};
 use supple_graph::{Density, Phase, Setting};
 use supple_strategy::policies::{self, PolicyOptions};
 use supple_strategy::{
-    Amounts, Completion, Demand, Ladder, LayerTimes, Nanos, Observation, Rung, Spread, Stamp, break_even,
+    Amounts, Completion, Demand, Ladder, LayerTimes, Nanos, Observation, Policy, Rung, Spread, Stamp, break_even,
 };
 
 /// Switches and decisions measured.
 const TURNS: u32 = 200_000;
+
+/// How often they are measured.
+const ROUNDS_OF_TURNS: usize = 3;
 
 /// Runs of each density.
 const ROUNDS: usize = 60;
@@ -52,12 +55,16 @@ fn rungs(model: &Model) -> Result<Ladder> {
     Ok(Ladder::new(Stamp::default(), rungs)?)
 }
 
-fn switch(json: bool) -> Result<End> {
-    let model = Model::demo()?;
-    let ladder = rungs(&model)?;
-    let mut executor = model.executor(Backend::preferred()?)?;
-    ladder.rungs().iter().try_for_each(|rung| executor.prepare(&rung.setting))?;
-    let mut policy = policies::by_name("kalman", &PolicyOptions::default(), &Demand::default())?;
+/// What switches and decisions cost.
+#[derive(Debug, Default)]
+struct Turns {
+    switch_ns: f64,
+    decision_ns: f64,
+    /// Of the whole process: a thread of a pool that goes to rest meanwhile may make one.
+    allocations: usize,
+}
+
+fn turns(executor: &mut Executor, policy: &mut dyn Policy, ladder: &Ladder) -> Result<Turns> {
     let before = allocations();
     let start = Instant::now();
     for turn in 0..TURNS {
@@ -67,10 +74,27 @@ fn switch(json: bool) -> Result<End> {
     let switch_ns = start.elapsed().as_nanos() as f64 / f64::from(TURNS);
     let start = Instant::now();
     for turn in 0..TURNS {
-        black_box(policy.decide(black_box(&observation(turn)), &ladder));
+        black_box(policy.decide(black_box(&observation(turn)), ladder));
     }
     let decision_ns = start.elapsed().as_nanos() as f64 / f64::from(TURNS);
-    let allocations = allocations() - before;
+    Ok(Turns { switch_ns, decision_ns, allocations: allocations() - before })
+}
+
+/// Switches and decisions on the shipped model, in the round with the fewest allocations.
+fn switch(json: bool) -> Result<End> {
+    let model = Model::demo()?;
+    let ladder = rungs(&model)?;
+    let mut executor = model.executor(Backend::preferred()?)?;
+    ladder.rungs().iter().try_for_each(|rung| executor.prepare(&rung.setting))?;
+    let mut policy = policies::by_name("kalman", &PolicyOptions::default(), &Demand::default())?;
+    let mut least: Option<Turns> = None;
+    for _ in 0..ROUNDS_OF_TURNS {
+        let turns = turns(&mut executor, policy.as_mut(), &ladder)?;
+        if least.as_ref().is_none_or(|least| turns.allocations < least.allocations) {
+            least = Some(turns);
+        }
+    }
+    let Turns { switch_ns, decision_ns, allocations } = least.unwrap_or_default();
     if json {
         let figures =
             serde_json::json!({ "switch_ns": switch_ns, "decision_ns": decision_ns, "allocations": allocations });

@@ -12,15 +12,15 @@ use supple_strategy::Ladder;
 /// # Errors
 /// When the scenario, its trace or the ladder cannot be read, or the report not be written.
 pub fn run(options: &Simulate) -> Result<End> {
-    let ladder = read_ladder(&options.ladder)?;
     match options.play.any_scenario()? {
-        AnyScenario::Plain(scenario) => plain(options, &scenario, &ladder),
-        AnyScenario::Fleet(scenario) => fleet(options, &scenario, &ladder),
+        AnyScenario::Plain(scenario) => plain(options, &scenario),
+        AnyScenario::Fleet(scenario) => fleet(options, &scenario),
     }
 }
 
-fn plain(options: &Simulate, scenario: &Scenario, ladder: &Ladder) -> Result<End> {
+fn plain(options: &Simulate, scenario: &Scenario) -> Result<End> {
     let trace = scenario.trace()?;
+    let ladder = &read_ladder(&options.ladder)?;
     let names = options.play.policies();
     let report = if scenario.training.is_some() {
         let mut runs = Vec::new();
@@ -41,9 +41,10 @@ fn plain(options: &Simulate, scenario: &Scenario, ladder: &Ladder) -> Result<End
     Ok(demand_kept(&report, scenario))
 }
 
-fn fleet(options: &Simulate, scenario: &FleetScenario, ladder: &Ladder) -> Result<End> {
+fn fleet(options: &Simulate, scenario: &FleetScenario) -> Result<End> {
     ensure!(!options.regret, "--regret: {} is a fleet: expected one model on one machine", options.play.scenario);
-    let stage = FleetStage::new(scenario, ladder)?;
+    let ladder = read_ladder(&options.ladder)?;
+    let stage = FleetStage::new(scenario, &ladder)?;
     let runs = options.play.policies().iter().map(|name| stage.run(name)).collect::<Result<_, _>>()?;
     let report = Report::of_fleet(scenario, runs);
     print(&report, options.json)?;
