@@ -3,7 +3,7 @@ use crate::error::{Error, Result};
 use burn::backend::ops::{BoolTensorOps, FloatTensorOps, IntTensorOps};
 use burn::backend::{Dispatch, DispatchDevice, DispatchTensor, TensorMetadata};
 use burn::tensor::ops::PadMode;
-use burn::tensor::{Bool, Int, Shape, Slice, Tensor, TensorData};
+use burn::tensor::{Bool, Device, Int, Shape, Slice, Tensor, TensorData};
 use supple_graph::{Array, DType};
 
 /// A tensor of any rank; Burn's dispatcher finds its backend.
@@ -49,8 +49,9 @@ pub(crate) fn upload(array: &Array, dtype: DType, device: &DispatchDevice) -> An
             Dispatch::int_from_data(TensorData::new(words, shape), device)
         }
         DType::Bool => {
-            let flags: Vec<bool> = array.data().iter().map(|&v| v != 0.0).collect();
-            Dispatch::bool_from_data(TensorData::new(flags, shape), device)
+            let numbers = Dispatch::float_from_data(TensorData::new(array.data().to_vec(), shape), device);
+            let settings = Device::new(device.clone()).settings();
+            Dispatch::float_not_equal_elem(numbers, 0.0.into(), settings.bool_dtype)
         }
     }
 }
