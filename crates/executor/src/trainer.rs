@@ -1,7 +1,7 @@
 //! Nested training: one set of weights that is good at every density.
 use crate::adam::{AdamConfig, SLOTS, Slots};
 use crate::blocks::Blocks;
-use crate::bridge::{self, BreakEven, Mode, Program, Wiring};
+use crate::bridge::{self, BreakEven, Mode, Program, Thinned, Wiring};
 use crate::device::Backend;
 use crate::error::{Error, Result};
 use crate::executor::{check_inputs, check_weights};
@@ -155,19 +155,9 @@ impl Trainer {
         let mut there = BTreeMap::new();
         for thinned in program.thinned() {
             let Some(leaf) = sources[thinned.weight.0].take() else { continue };
-            let weights = download(<Dispatch as AutodiffBackend>::inner(leaf.clone()))?;
-            let blocks = Blocks::best(&thinned.op, &weights, thinned.density)?;
-            let mask = blocks.mask()?;
-            there.insert(thinned.weight, upload(&mask, DType::Bool, self.backend.device().as_dispatch()));
-            let pays = self.mode.kernels && thinned.pays(&self.break_even);
-            let packed = pays.then(|| pack(&leaf, blocks.clone())).flatten();
-            sources[thinned.weight.0] = Some(match packed {
-                Some(values) => {
-                    program.pack(thinned.layer, blocks);
-                    values
-                }
-                None => Dispatch::float_mul(leaf, upload(&mask, DType::F32, device.as_dispatch())),
-            });
+            let (mask, weights) = self.thin(&mut program, &thinned, leaf)?;
+            there.insert(thinned.weight, mask);
+            sources[thinned.weight.0] = Some(weights);
         }
         for id in graph.ids() {
             let (value, dtype) = match &graph.node(id).op {
@@ -198,6 +188,25 @@ impl Trainer {
             Some((id, Part { region: program.region(id)?.clone(), there: there.remove(&id), gradient }))
         });
         Ok(Pass { loss: f64::from(value), logits: inner, gradients: gradients.collect() })
+    }
+
+    /// Where the blocks are that are left of a layer's weights, and the weights as the layer is to take them: packed, or with zeros where that is not
+    /// slower.
+    fn thin(&self, program: &mut Program, thinned: &Thinned, leaf: Any) -> Result<(Any, Any)> {
+        let device = self.backend.device();
+        let weights = download(<Dispatch as AutodiffBackend>::inner(leaf.clone()))?;
+        let blocks = Blocks::best(&thinned.op, &weights, thinned.density)?;
+        let mask = blocks.mask()?;
+        let there = upload(&mask, DType::Bool, device.as_dispatch());
+        let pays = self.mode.kernels && thinned.pays(&self.break_even);
+        let weights = match pays.then(|| pack(&leaf, blocks.clone())).flatten() {
+            Some(values) => {
+                program.pack(thinned.layer, blocks);
+                values
+            }
+            None => Dispatch::float_mul(leaf, upload(&mask, DType::F32, device.autodiff().as_dispatch())),
+        };
+        Ok((there, weights))
     }
 
     /// The weights as they are now.

@@ -1,7 +1,7 @@
 //! The graph that remains at a setting, and the weights in order of importance.
 use crate::analysis::{Analysis, Member, Site};
 use crate::array::Array;
-use crate::blocks::Layout;
+use crate::blocks::{Blocked, Layout};
 use crate::density::Density;
 use crate::error::{Error, Result};
 use crate::extent::{Extent, Kept};
@@ -12,7 +12,7 @@ use crate::kinds::{Block, Kind};
 use crate::operator::Operator;
 use crate::operators::Op;
 use crate::phase::Phase;
-use crate::setting::Setting;
+use crate::setting::{Setting, SiteId};
 use crate::work::Work;
 
 /// A graph with its sites: what settings are made for.
@@ -128,12 +128,16 @@ impl Elastic {
             Ok((node, array.select(&self.extent(Value { node, slot: 0 }, setting)?.kept)))
         };
         let mut weights = weights.iter().map(left).collect::<Result<Weights>>()?;
+        let thinned = |(_, site): &&(Blocked, SiteId)| setting.density(*site) < Density::FULL;
+        let thinned: Vec<_> = self.analysis.blocked().iter().filter(thinned).collect();
+        if thinned.is_empty() {
+            return Ok(weights);
+        }
         let graph = self.shrink(setting)?;
-        for (blocked, site) in self.analysis.blocked() {
-            let density = setting.density(*site);
-            let Some(array) = weights.get_mut(&blocked.weight).filter(|_| density < Density::FULL) else { continue };
+        for (blocked, site) in thinned {
+            let Some(array) = weights.get_mut(&blocked.weight) else { continue };
             if let Some(layout) = Layout::of(&graph.node(blocked.layer).op, array.shape()) {
-                layout.mask(array, density);
+                layout.mask(array, setting.density(*site));
             }
         }
         Ok(weights)

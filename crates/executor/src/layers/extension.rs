@@ -218,43 +218,34 @@ fn gather<B: Buffers>(w: &Floats<B>, blocks: &Blocks) -> Floats<B> {
     B::build(TensorData::new(blocks.gather(&dense::<B>(w)), blocks.packed_shape()))
 }
 
-#[cfg(feature = "flex")]
-impl Layers for burn::backend::Flex {
-    fn attend(q: Floats<Self>, k: Floats<Self>, v: Floats<Self>, call: AttentionCall) -> Floats<Self> {
-        attend::<Self>([&q, &k, &v], call)
-    }
+/// The layers of a backend whose tensors lie in memory.
+macro_rules! layers {
+    ($backend:ty) => {
+        impl Layers for $backend {
+            fn attend(q: Floats<Self>, k: Floats<Self>, v: Floats<Self>, call: AttentionCall) -> Floats<Self> {
+                attend::<Self>([&q, &k, &v], call)
+            }
 
-    fn pack(w: Floats<Self>, blocks: Blocks) -> Floats<Self> {
-        gather::<Self>(&w, &blocks)
-    }
+            fn pack(w: Floats<Self>, blocks: Blocks) -> Floats<Self> {
+                gather::<Self>(&w, &blocks)
+            }
 
-    fn layer(x: Floats<Self>, w: Floats<Self>, call: Call) -> Floats<Self> {
-        forward::<Self>(&x, &w, None, &call)
-    }
+            fn layer(x: Floats<Self>, w: Floats<Self>, call: Call) -> Floats<Self> {
+                forward::<Self>(&x, &w, None, &call)
+            }
 
-    fn layer_biased(x: Floats<Self>, w: Floats<Self>, b: Floats<Self>, call: Call) -> Floats<Self> {
-        forward::<Self>(&x, &w, Some(&b), &call)
-    }
+            fn layer_biased(x: Floats<Self>, w: Floats<Self>, b: Floats<Self>, call: Call) -> Floats<Self> {
+                forward::<Self>(&x, &w, Some(&b), &call)
+            }
+        }
+    };
 }
+
+#[cfg(feature = "flex")]
+layers!(burn::backend::Flex);
 
 #[cfg(feature = "ndarray")]
-impl Layers for burn::backend::NdArray {
-    fn attend(q: Floats<Self>, k: Floats<Self>, v: Floats<Self>, call: AttentionCall) -> Floats<Self> {
-        attend::<Self>([&q, &k, &v], call)
-    }
-
-    fn pack(w: Floats<Self>, blocks: Blocks) -> Floats<Self> {
-        gather::<Self>(&w, &blocks)
-    }
-
-    fn layer(x: Floats<Self>, w: Floats<Self>, call: Call) -> Floats<Self> {
-        forward::<Self>(&x, &w, None, &call)
-    }
-
-    fn layer_biased(x: Floats<Self>, w: Floats<Self>, b: Floats<Self>, call: Call) -> Floats<Self> {
-        forward::<Self>(&x, &w, Some(&b), &call)
-    }
-}
+layers!(burn::backend::NdArray);
 
 #[cfg(feature = "flex")]
 impl Buffers for burn::backend::Flex {
