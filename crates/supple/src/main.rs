@@ -4,7 +4,7 @@ use stats_alloc::{INSTRUMENTED_SYSTEM, StatsAlloc};
 use std::alloc::System;
 use std::process::ExitCode;
 use supple::commands::{self, End};
-use supple::options::{Command, Options};
+use supple::options::{Bench, BenchCommand, Command, Options};
 use supple::{machine, stop};
 
 /// Counts allocations, so that `bench switch` can show that a switch makes none.
@@ -32,15 +32,19 @@ fn main() -> ExitCode {
     }
 }
 
-/// Requests are served on this thread alone, so that the share of this thread is the share of the work; training and sweeps use every core, this
-/// thread being one of those that compute.
-fn run(command: &Command) -> anyhow::Result<End> {
-    let threads = match command {
+/// Threads that compute, this one included. Requests are served on this thread alone, so that the share of this thread is the share of the work;
+/// training and sweeps use every core, and the kernels as many as are asked for.
+fn threads(command: &Command) -> usize {
+    match command {
         Command::Train(_) => machine::cpus(),
         Command::Sweep(options) => options.threads.unwrap_or_else(machine::cpus).max(1),
+        Command::Bench(Bench { what: BenchCommand::Kernels(options) }) => options.threads.iter().copied().max().unwrap_or(1),
         _ => 1,
-    };
-    rayon::ThreadPoolBuilder::new().num_threads(threads).use_current_thread().build_global()?;
+    }
+}
+
+fn run(command: &Command) -> anyhow::Result<End> {
+    rayon::ThreadPoolBuilder::new().num_threads(threads(command)).use_current_thread().build_global()?;
     match command {
         Command::Demo(options) => commands::demo::run(options),
         Command::Train(options) => commands::train::run(options),
