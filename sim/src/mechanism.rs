@@ -12,9 +12,9 @@ pub enum Mechanism {
     Fluid,
     /// One thread under a quota of Linux' CPU bandwidth control. At each multiple of `period` (at least one nanosecond) since the start
     /// of the run a pool is set to the share in force times the period. A running thread uses the pool up at rate one; when it is empty
-    /// the thread is throttled until the next refill. What is not used is lost (no burst). The kernel looks at the pool only at its `tick`s: a
-    /// thread runs on until the next, and what it overran is taken from the refills that follow; a thread that is done before the next tick leaves
-    /// its debt to the work after it. With a tick of zero the pool is exact. The kernel's slices and its smallest quota of 1 ms are not modelled.
+    /// the thread is throttled until the next refill. What is not used is lost (no burst). The kernel looks at the pool at its `tick`s and when a
+    /// piece of work begins (its processor time is asked for then, a system call): a thread runs on until the next of these, and what it overran is
+    /// taken from the refills that follow. With a tick of zero the pool is exact. The kernel's slices and its smallest quota of 1 ms are not modelled.
     Quota {
         /// Time from refill to refill.
         period: Nanos,
@@ -63,7 +63,7 @@ pub struct Processor<'a> {
     period: Option<u64>,
     /// When the first tick is.
     phase: Nanos,
-    /// Whether the thread runs, or has only just ended its work: it then runs on to the next tick.
+    /// Whether the thread runs: it does so to the next tick, whatever is in the pool.
     on: bool,
     served: f64,
 }
@@ -159,7 +159,6 @@ impl<'a> Processor<'a> {
 
     /// Lets time pass idly until `when`.
     pub fn wait(&mut self, when: Nanos) {
-        self.on &= when <= self.now;
         self.now = self.now.max(when);
     }
 
@@ -179,6 +178,7 @@ impl<'a> Processor<'a> {
         let mut left = demand.0 as f64;
         let mut fruitless = 0;
         self.events.clear();
+        self.on = false;
         self.set_pace(&pace);
         self.renew();
         while fruitless < Self::PATIENCE {

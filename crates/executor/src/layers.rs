@@ -56,6 +56,19 @@ pub(crate) struct AttentionCall {
     pub threads: usize,
 }
 
+/// What a call of max-pooling says besides its operand `[batch, channels, height, width]`.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct MaxPoolCall {
+    /// Height and width of the output.
+    pub windows: [usize; 2],
+    pub kernel: [usize; 2],
+    pub stride: [usize; 2],
+    /// Before the first element of each axis.
+    pub padding: [usize; 2],
+    pub dilation: [usize; 2],
+    pub threads: usize,
+}
+
 /// Whether our kernels run on this backend.
 pub(crate) fn has_kernels(backend: Backend) -> bool {
     match backend {
@@ -88,8 +101,13 @@ pub(crate) fn attention(_operands: [&crate::tensor::Any; 3], _call: AttentionCal
     None
 }
 
+#[cfg(not(any(feature = "flex", feature = "ndarray")))]
+pub(crate) fn max_pool(_x: &crate::tensor::Any, _call: MaxPoolCall) -> Option<crate::tensor::Any> {
+    None
+}
+
 #[cfg(any(feature = "flex", feature = "ndarray"))]
-pub(crate) use extension::{attention, layer, pack};
+pub(crate) use extension::{attention, layer, max_pool, pack};
 
 #[cfg(any(feature = "flex", feature = "ndarray"))]
 mod backward;

@@ -4,7 +4,8 @@ mod geometry;
 mod input;
 mod jobs;
 pub(crate) mod plain;
-mod residues;
+mod regions;
+mod sums;
 mod weight;
 
 pub(crate) use forward::Forward;

@@ -2,13 +2,13 @@
 use crate::matrix::Matrix;
 use crate::pool::Scratch;
 use crate::simd::{copy, load};
-use crate::tile::{Block, Indices, Start};
-use crate::transpose::transpose;
+use crate::tile::{Block, Indices, MOST, Start};
+use crate::transpose::Transpose;
 use pulp::{Simd, WithSimd};
 use std::ops::Range;
 
 /// Terms of a sum that are taken at a time, at most: so many lines of a panel stay close to the processor while all rows pass by.
-const DEPTH: usize = 384;
+const DEPTH: usize = MOST;
 /// Rows that are taken at a time: what they read stays in the second-level cache while all panels pass by.
 pub(crate) const HEIGHT: usize = 192;
 /// Panels that are taken at a time, at most.
@@ -29,8 +29,17 @@ pub(crate) trait Right {
     /// Some terms of some panels will be asked for next.
     fn prepare<S: Simd>(&mut self, _simd: S, _panels: Range<usize>, _terms: Range<usize>) {}
 
-    /// Terms `terms` of panel `index`: the elements, and their number from a term to the next.
-    fn panel(&mut self, index: usize, terms: Range<usize>) -> (&[f32], usize);
+    /// Terms `terms` of panel `index`.
+    fn panel(&mut self, index: usize, terms: Range<usize>) -> Panel<'_>;
+}
+
+/// Lines of a panel, one for each term.
+#[derive(Clone, Copy)]
+pub(crate) struct Panel<'a> {
+    data: &'a [f32],
+    /// Elements from a line to the next.
+    stride: usize,
+    lines: Indices<'a>,
 }
 
 /// Panels packed one after the other, `[panels, depth, width]`.
@@ -39,12 +48,21 @@ pub(crate) struct Packed<'a> {
     pub data: &'a [f32],
     pub depth: usize,
     pub width: usize,
+    /// The line of each term; the lines in order where there are none.
+    pub lines: Option<Indices<'a>>,
 }
 
 impl Right for Packed<'_> {
     #[inline(always)]
-    fn panel(&mut self, index: usize, terms: Range<usize>) -> (&[f32], usize) {
-        (&self.data[(index * self.depth + terms.start) * self.width..][..terms.len() * self.width], self.width)
+    fn panel(&mut self, index: usize, terms: Range<usize>) -> Panel<'_> {
+        let Self { data, depth, width: stride, lines } = *self;
+        match lines {
+            Some(lines) => Panel { data: &data[index * depth * stride..][..depth * stride], stride, lines: lines.slice(terms) },
+            None => {
+                let data = &data[(index * depth + terms.start) * stride..][..terms.len() * stride];
+                Panel { data, stride, lines: Indices::first(terms.len()) }
+            }
+        }
     }
 }
 
@@ -118,21 +136,22 @@ impl<'a> InPlace<'a> {
 
 impl Right for InPlace<'_> {
     #[inline(always)]
-    fn panel(&mut self, index: usize, terms: Range<usize>) -> (&[f32], usize) {
+    fn panel(&mut self, index: usize, terms: Range<usize>) -> Panel<'_> {
         let Terms { data, stride, columns, width } = self.terms;
         let first = index * width;
+        let lines = Indices::first(terms.len());
         if terms.is_empty() {
-            return (&[], width);
+            return Panel { data: &[], stride: width, lines };
         }
         if first + width <= columns {
-            return (&data[terms.start * stride + first..], stride);
+            return Panel { data: &data[terms.start * stride + first..], stride, lines };
         }
         for (line, k) in self.rest.chunks_exact_mut(width).zip(terms.clone()) {
             let from = &data[k * stride + first..][..columns - first];
             line[..from.len()].copy_from_slice(from);
             line[from.len()..].fill(0.0);
         }
-        (&self.rest[..terms.len() * width], width)
+        Panel { data: &self.rest[..terms.len() * width], stride: width, lines }
     }
 }
 
@@ -157,19 +176,25 @@ impl Right for OnTheFly<'_> {
     }
 
     #[inline(always)]
-    fn panel(&mut self, index: usize, terms: Range<usize>) -> (&[f32], usize) {
+    fn panel(&mut self, index: usize, terms: Range<usize>) -> Panel<'_> {
         let size = self.terms.packed(1, terms.len());
-        (&self.block[(index - self.first) * size..][..size], self.terms.width)
+        let data = &self.block[(index - self.first) * size..][..size];
+        Panel { data, stride: self.terms.width, lines: Indices::first(terms.len()) }
     }
 }
 
 /// `to[k * width + j] = from[j * stride + k]`, zero from `columns` to `width`.
 #[inline(always)]
-pub(crate) fn pack_columns(from: &[f32], stride: usize, [terms, columns]: [usize; 2], to: &mut [f32], width: usize) {
+pub(crate) fn pack_columns<S: Simd>(
+    simd: S,
+    (from, stride): (&[f32], usize),
+    [terms, columns]: [usize; 2],
+    (to, width): (&mut [f32], usize),
+) {
     if columns < width {
         to[..terms * width].fill(0.0);
     }
-    transpose((from, stride), [columns, terms], (to, width));
+    simd.vectorize(Transpose { from: (from, stride), size: [columns, terms], to: (to, width) });
 }
 
 /// Splits a range into pieces of about equal length, at most `most` each; one empty piece where there is nothing.
@@ -261,11 +286,11 @@ impl<R: Right> WithSimd for Product<'_, R> {
                     Bias::Columns(line) => Start::Columns(&line[index * width..][..columns.len()]),
                 };
                 let relu = self.relu && terms.end == depth;
-                let (panel, stride) = self.right.panel(index, terms.clone());
+                let Panel { data: panel, stride, lines } = self.right.panel(index, terms.clone());
                 let (bases, offsets) = (left.bases.slice(rows.clone()), left.offsets.slice(terms.clone()));
                 let mut out = self.out.part(rows.clone(), columns);
                 if whole {
-                    simd.vectorize(Block { x: left.x, bases, offsets, panel, stride, out, start, relu });
+                    simd.vectorize(Block { x: left.x, bases, offsets, panel, stride, lines, out, start, relu });
                     continue;
                 }
                 let sums = &mut memory[i * rows.len() * width..][..rows.len() * width];
@@ -273,7 +298,7 @@ impl<R: Right> WithSimd for Product<'_, R> {
                     simd.vectorize(Move { from: &mut out, sums, width, back: false });
                 }
                 let to = Matrix::new(sums, [rows.len(), width], width);
-                simd.vectorize(Block { x: left.x, bases, offsets, panel, stride, out: to, start, relu });
+                simd.vectorize(Block { x: left.x, bases, offsets, panel, stride, lines, out: to, start, relu });
                 if terms.end == depth {
                     simd.vectorize(Move { from: &mut out, sums, width, back: true });
                 }
@@ -342,11 +367,11 @@ impl<R: Right, W: FnMut(Range<usize>, usize, &mut [f32])> WithSimd for Staged<'_
                     None => Start::Zero,
                     Some(line) => Start::Columns(&line[index * width..][..width]),
                 };
-                let (panel, stride) = self.right.panel(index, terms.clone());
+                let Panel { data: panel, stride, lines } = self.right.panel(index, terms.clone());
                 let (bases, offsets) = (left.bases.slice(rows.clone()), left.offsets.slice(terms.clone()));
                 let out = Matrix::new(sums, [rows.len(), width], width);
                 let relu = self.relu && terms.end == depth;
-                simd.vectorize(Block { x: left.x, bases, offsets, panel, stride, out, start, relu });
+                simd.vectorize(Block { x: left.x, bases, offsets, panel, stride, lines, out, start, relu });
                 if terms.end == depth {
                     (self.write)(rows.clone(), index, sums);
                 }

@@ -58,7 +58,29 @@ impl<'a> Indices<'a> {
     pub fn slice(&self, range: std::ops::Range<usize>) -> Self {
         Self { values: &self.values[range], greatest: self.greatest }
     }
+
+    /// `0..count`.
+    ///
+    /// # Panics
+    /// When there are more than [`MOST`].
+    #[inline(always)]
+    pub fn first(count: usize) -> Indices<'static> {
+        Indices { values: &FIRST[..count], greatest: count.saturating_sub(1) }
+    }
 }
+
+/// Terms of a block, at most, that are neighbours in its panel.
+pub(crate) const MOST: usize = 384;
+
+static FIRST: [u32; MOST] = {
+    let mut values = [0; MOST];
+    let mut i = 0;
+    while i < MOST {
+        values[i] = i as u32;
+        i += 1;
+    }
+    values
+};
 
 /// What a sum starts from.
 #[derive(Clone, Copy, Debug)]
@@ -70,10 +92,10 @@ pub(crate) enum Start<'a> {
     Columns(&'a [f32]),
 }
 
-/// `out[r, j] = start + sum over k of x[bases[r] + offsets[k]] * panel[k * stride + j]`, at most two vectors of columns.
+/// `out[r, j] = start + sum over k of x[bases[r] + offsets[k]] * panel[lines[k] * stride + j]`, at most two vectors of columns.
 ///
 /// An indirect product (Dukhan 2019, "The Indirect Convolution Algorithm"): the left operand is read where it lies, whatever its layout. The
-/// panel is read up to the end of the last vector.
+/// lines of the panel are read up to the end of the last vector.
 #[derive(Debug)]
 pub(crate) struct Block<'a> {
     pub x: &'a [f32],
@@ -81,6 +103,7 @@ pub(crate) struct Block<'a> {
     pub offsets: Indices<'a>,
     pub panel: &'a [f32],
     pub stride: usize,
+    pub lines: Indices<'a>,
     pub out: Matrix<'a>,
     pub start: Start<'a>,
     /// Negative sums become zero.
@@ -107,7 +130,8 @@ impl Block<'_> {
         assert!(self.out.rows() == rows && columns <= width, "the output has another shape");
         if rows > 0 && depth > 0 {
             assert!(self.bases.greatest + self.offsets.greatest < self.x.len(), "left operand is too short");
-            assert!(self.panel.len() >= (depth - 1) * self.stride + width, "panel is too short");
+            assert!(self.lines.len() == depth, "each term has its line");
+            assert!(self.panel.len() >= self.lines.greatest * self.stride + width, "panel is too short");
         }
         let line = match self.start {
             Start::Columns(line) => line,
@@ -133,8 +157,7 @@ impl Block<'_> {
                 }
             }
             // SAFETY: `size` rows from `row` on are below `rows`, which is the number of rows of `out` and of bases. Every base plus every
-            // offset is at most the sum of the greatest, which is below the length of `x`; `depth` strides, the last of `V` vectors, are
-            // within `panel`. All asserted above; where `depth` is zero neither `x` nor `panel` is read. The output has `V` whole vectors of
+            // offset is at most the sum of the greatest, which is below the length of `x`; every line, of `V` vectors, is within `panel`. All asserted above; where `depth` is zero neither `x` nor `panel` is read. The output has `V` whole vectors of
             // columns, or stands in `spare`, which has as many for the largest tile.
             #[expect(unsafe_code, reason = "bounds are checked once a block")]
             unsafe {
@@ -166,8 +189,7 @@ impl Block<'_> {
     /// One register tile of `R` rows and `V` vectors, whose rows of output are `step` apart.
     ///
     /// # Safety
-    /// `bases` has `R` rows from `row` on; each base, with every offset, lies in `x`; `panel` holds as many strides as there are offsets, the last
-    /// one of `V` vectors; `out` holds `R` rows of `V` vectors.
+    /// `bases` has `R` rows from `row` on; each base, with every offset, lies in `x`; `panel` holds `V` vectors at each line; `out` holds `R` rows of `V` vectors.
     #[expect(unsafe_code, clippy::needless_range_loop, reason = "constant bounds that unroll into registers")]
     #[inline(always)]
     unsafe fn tile<S: Simd, const R: usize, const V: usize>(
@@ -191,8 +213,8 @@ impl Block<'_> {
                     };
                 }
             }
-            let mut panel = self.panel.as_ptr();
-            for &offset in self.offsets.values {
+            for (&offset, &line) in self.offsets.values.iter().zip(self.lines.values) {
+                let panel = self.panel.as_ptr().add(line as usize * self.stride);
                 let mut b = [simd.splat_f32s(0.0); V];
                 for v in 0..V {
                     b[v] = panel.cast::<S::f32s>().add(v).read_unaligned();
@@ -203,7 +225,6 @@ impl Block<'_> {
                         sum[r][v] = multiply_add(simd, a, b[v], sum[r][v]);
                     }
                 }
-                panel = panel.wrapping_add(self.stride);
             }
             for r in 0..R {
                 for v in 0..V {

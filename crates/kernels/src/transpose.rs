@@ -1,4 +1,5 @@
 //! Transposing blocks of a matrix.
+use pulp::{Simd, WithSimd};
 
 /// Eight elements.
 type Line = [f32; 8];
@@ -106,6 +107,23 @@ pub(crate) fn transpose(
     };
     rest(whole_rows..rows, 0..columns);
     rest(0..whole_rows, whole_columns..columns);
+}
+
+/// [`transpose`] with the vectors of a machine, from where there are none yet.
+pub(crate) struct Transpose<'a> {
+    pub from: (&'a [f32], usize),
+    /// Rows and columns.
+    pub size: [usize; 2],
+    pub to: (&'a mut [f32], usize),
+}
+
+impl WithSimd for Transpose<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) {
+        transpose(self.from, self.size, self.to);
+    }
 }
 
 #[cfg(test)]

@@ -15,7 +15,7 @@ use supple_strategy::{Ladder, Nanos, Spread, Stamp};
 /// Runs of each rung in a look at its service times.
 const ROUNDS: usize = 40;
 /// Shares that quotas are tried at.
-const SHARES: [f64; 3] = [0.2, 0.5, 0.8];
+const SHARES: [f64; 4] = [0.2, 0.3, 0.5, 0.8];
 /// How long each quota is tried.
 const TRIAL: Duration = Duration::from_millis(1500);
 /// Ticks that kernels are built with, in milliseconds (`CONFIG_HZ` of 1000, 250 and 100), and an exact quota.
@@ -28,16 +28,19 @@ const SWITCHES: u32 = 2000;
 /// Pieces of work under a quota, one after another or with pauses between them.
 struct Trial {
     share: f64,
+    /// Whether there were pauses between the pieces.
+    paused: bool,
     /// Runs of a spinning thread just before.
     probe: Vec<Duration>,
-    /// When each began, was due to begin, and what it took of the processor.
     work: Vec<Piece>,
 }
 
 #[derive(Clone, Copy)]
 struct Piece {
-    due: Nanos,
+    /// When it was awake to begin; the end of the piece before where there is no pause.
+    begun: Nanos,
     ended: Nanos,
+    /// What it took of the processor.
     service: Nanos,
 }
 
@@ -141,17 +144,18 @@ fn trial(executor: &mut Executor, input: &Batch, share: f64, pace: Duration, per
     throttle.set_share(share)?;
     let origin = Instant::now();
     let now = || Nanos(origin.elapsed().as_nanos() as u64);
-    let mut work = Vec::new();
+    let mut work: Vec<Piece> = Vec::new();
     let mut next = Duration::ZERO;
     while origin.elapsed() < TRIAL {
         std::thread::sleep(next.saturating_sub(origin.elapsed()));
-        let due = if pace.is_zero() { now() } else { Nanos(next.as_nanos() as u64) };
+        let begun = work.last().filter(|_| pace.is_zero()).map_or_else(now, |last| last.ended);
         let start = processor_time();
         executor.run(&input.input)?;
-        work.push(Piece { due, ended: now(), service: processor_time() - start });
+        let service = processor_time() - start;
+        work.push(Piece { begun, ended: now(), service });
         next += pace;
     }
-    Ok(Trial { share, probe, work })
+    Ok(Trial { share, paused: !pace.is_zero(), probe, work })
 }
 
 /// How far a model of the quota with this tick is from the trials.
@@ -170,15 +174,14 @@ impl Trial {
         if let Some(phase) = probe::phase_ms(&self.probe, tick_ms) {
             processor = processor.with_phase(Nanos::from_seconds(phase / 1e3));
         }
-        let back_to_back = self.work.first().is_some_and(|first| first.due > Nanos::ZERO) || self.work.len() < 2;
         let mut modelled = Vec::with_capacity(self.work.len());
         for piece in &self.work {
-            let due = if back_to_back { processor.now() } else { piece.due };
-            processor.wait(due);
+            let begun = if self.paused { piece.begun.max(processor.now()) } else { processor.now() };
+            processor.wait(begun);
             processor.work(piece.service).ok()?;
-            modelled.push((processor.now() - due).millis());
+            modelled.push((processor.now() - begun).millis());
         }
-        let live = self.work.iter().map(|piece| (piece.ended - piece.due).millis()).collect();
+        let live = self.work.iter().map(|piece| (piece.ended - piece.begun).millis()).collect();
         let (live, modelled) = (figures(live), figures(modelled));
         Some(live.iter().zip(modelled).map(|(live, model)| (model / live - 1.0).abs()).sum::<f64>() / 3.0)
     }

@@ -1,5 +1,6 @@
 //! Windows without weights: pooling and resizing.
-use super::Runner;
+use super::{Call, Runner};
+use crate::layers::{MaxPoolCall, max_pool};
 use crate::tensor::{Any, lengths, reshape};
 use burn::backend::Dispatch;
 use burn::backend::ops::{FloatTensorOps, ModuleOps};
@@ -80,6 +81,16 @@ impl Plane {
         Dispatch::float_div(y, bare.run(self.pad(ones, 0.0)))
     }
 
+    /// Maxima of the last two of four axes by our kernel, where the backend has it.
+    fn largest(&self, x: &Any, call: &Call<'_>) -> Option<Any> {
+        let &[.., height, width] = call.shape().as_slice() else { return None };
+        let Self { kernel, stride, dilation, .. } = *self;
+        let (windows, padding, threads) = ([height, width], self.padding.map(|[before, _]| before), call.mode.threads);
+        let call = (call.mode.kernels && self.function == PoolFunction::Max)
+            .then_some(MaxPoolCall { windows, kernel, stride, padding, dilation, threads })?;
+        max_pool(x, call)
+    }
+
     fn pad(&self, x: Any, fill: f32) -> Any {
         let [rows, columns] = self.padding.map(|[before, after]| (before, after));
         Dispatch::float_pad(x, &[(0, 0), (0, 0), rows, columns], PadMode::Constant(fill))
@@ -109,7 +120,8 @@ fn pool(op: &Pool) -> Option<Runner> {
                     let x = reshape(x, vec![shape[0], shape[1], shape[2], to[3] * to[4]]);
                     reshape(outer.run(x), to)
                 }
-                all => all.iter().fold(x, |x, plane| plane.run(x)),
+                [one] => one.largest(&x, call).unwrap_or_else(|| one.run(x)),
+                _ => x,
             })
         })
     })

@@ -1,6 +1,6 @@
 //! The gradients of what the extension adds.
-use super::extension::{Buffers, Floats, Layers, attend_backward, dense, input_gradient, weight_gradient};
-use super::{AttentionCall, Blocks, Call};
+use super::extension::{Buffers, Floats, Layers, attend_backward, dense, input_gradient, largest_backward, weight_gradient};
+use super::{AttentionCall, Blocks, Call, MaxPoolCall};
 use burn::backend::Autodiff;
 use burn::backend::autodiff::NodeId;
 use burn::backend::autodiff::checkpoint::{base::Checkpointer, strategy::CheckpointStrategy};
@@ -90,6 +90,23 @@ impl<B: Buffers> Backward<B, 3> for AttendBackward {
     }
 }
 
+/// The backward pass of [`Layers::largest`].
+#[derive(Debug)]
+struct LargestBackward;
+
+impl<B: Buffers> Backward<B, 1> for LargestBackward {
+    type State = (NodeId, MaxPoolCall);
+
+    fn backward(self, ops: Ops<Self::State, 1>, grads: &mut Gradients, checkpointer: &mut Checkpointer) {
+        let dy = grads.consume::<B>(&ops.node);
+        let (x, call) = ops.state;
+        let x = checkpointer.retrieve_node_output::<Floats<B>>(x);
+        if let [Some(node)] = ops.parents {
+            grads.register::<B>(node.id, largest_backward::<B>(&dy, &x, call));
+        }
+    }
+}
+
 /// The gradient of a fused ReLU is not kept: callers fuse only where nothing is differentiated.
 impl<B: Layers + Buffers, C: CheckpointStrategy> Layers for Autodiff<B, C> {
     fn attend(q: Floats<Self>, k: Floats<Self>, v: Floats<Self>, call: AttentionCall) -> Floats<Self> {
@@ -102,6 +119,16 @@ impl<B: Layers + Buffers, C: CheckpointStrategy> Layers for Autodiff<B, C> {
             OpsKind::UnTracked(prep) => {
                 prep.finish(B::attend(q.into_primitive(), k.into_primitive(), v.into_primitive(), call))
             }
+        }
+    }
+
+    fn largest(x: Floats<Self>, call: MaxPoolCall) -> Floats<Self> {
+        match LargestBackward.prepare::<C>([x.node()]).compute_bound().stateful() {
+            OpsKind::Tracked(mut prep) => {
+                let state = (prep.checkpoint(&x), call);
+                prep.finish(state, B::largest(x.into_primitive(), call))
+            }
+            OpsKind::UnTracked(prep) => prep.finish(B::largest(x.into_primitive(), call)),
         }
     }
 

@@ -1,11 +1,11 @@
 //! Our kernels on the buffers of Burn's CPU backends.
-use super::{AttentionCall, Blocks, Call, Kind};
+use super::{AttentionCall, Blocks, Call, Kind, MaxPoolCall};
 use crate::tensor::Any;
 use burn::backend::tensor::FloatTensor;
 use burn::backend::{Backend, Dispatch, TensorMetadata, backend_extension};
 use burn::tensor::{DType, TensorData};
 use std::borrow::Cow;
-use supple_kernels::{Args, Attention, Conv2d, Layer, Linear, Operands, Pattern, kernels};
+use supple_kernels::{Args, Attention, Conv2d, Layer, Linear, MaxPool, Operands, Pattern, kernels};
 
 /// One layer; its gradients belong to [`Autodiff`].
 #[backend_extension(
@@ -30,6 +30,9 @@ pub(crate) trait Layers: Backend {
         v: FloatTensor<Self>,
         call: AttentionCall,
     ) -> FloatTensor<Self>;
+
+    /// The largest element of each window of `x`.
+    fn largest(x: FloatTensor<Self>, call: MaxPoolCall) -> FloatTensor<Self>;
 }
 
 /// The layer on the tensors' backend, which must be one that [`has_kernels`](super::has_kernels).
@@ -49,6 +52,11 @@ pub(crate) fn pack(w: &Any, blocks: Blocks) -> Option<Any> {
 /// Attention on the tensors' backend, which must be one that [`has_kernels`](super::has_kernels).
 pub(crate) fn attention([q, k, v]: [&Any; 3], call: AttentionCall) -> Option<Any> {
     Some(<Dispatch as Layers>::attend(q.clone(), k.clone(), v.clone(), call))
+}
+
+/// Max-pooling on the tensor's backend, which must be one that [`has_kernels`](super::has_kernels).
+pub(crate) fn max_pool(x: &Any, call: MaxPoolCall) -> Option<Any> {
+    Some(<Dispatch as Layers>::largest(x.clone(), call))
 }
 
 pub(super) type Floats<B> = FloatTensor<B>;
@@ -214,6 +222,28 @@ pub(super) fn attend_backward<B: Buffers>(
     [(dq, of_q), (dk, of_k), (dv, of_v)].map(|(data, shape)| B::build(TensorData::new(data, shape)))
 }
 
+fn pool_of(x: &[usize], MaxPoolCall { windows, kernel, stride, padding, dilation, .. }: MaxPoolCall) -> MaxPool {
+    MaxPool { planes: x[0] * x[1], size: [x[2], x[3]], windows, kernel, stride, padding, dilation }
+}
+
+fn largest<B: Buffers>(x: &Floats<B>, call: MaxPoolCall) -> Floats<B> {
+    let shape = lengths(x);
+    let pool = pool_of(&shape, call);
+    let shape = vec![shape[0], shape[1], call.windows[0], call.windows[1]];
+    let mut y = vec![0.0; shape.iter().product()];
+    let done = pool.forward(&dense::<B>(x), &mut y, call.threads);
+    assert!(done.is_ok(), "{done:?}");
+    B::build(TensorData::new(y, shape))
+}
+
+pub(super) fn largest_backward<B: Buffers>(dy: &Floats<B>, x: &Floats<B>, call: MaxPoolCall) -> Floats<B> {
+    let shape = lengths(x);
+    let mut dx = vec![0.0; shape.iter().product()];
+    let done = pool_of(&shape, call).backward(&dense::<B>(x), &dense::<B>(dy), &mut dx, call.threads);
+    assert!(done.is_ok(), "{done:?}");
+    B::build(TensorData::new(dx, shape))
+}
+
 fn gather<B: Buffers>(w: &Floats<B>, blocks: &Blocks) -> Floats<B> {
     B::build(TensorData::new(blocks.gather(&dense::<B>(w)), blocks.packed_shape()))
 }
@@ -224,6 +254,10 @@ macro_rules! layers {
         impl Layers for $backend {
             fn attend(q: Floats<Self>, k: Floats<Self>, v: Floats<Self>, call: AttentionCall) -> Floats<Self> {
                 attend::<Self>([&q, &k, &v], call)
+            }
+
+            fn largest(x: Floats<Self>, call: MaxPoolCall) -> Floats<Self> {
+                largest::<Self>(&x, call)
             }
 
             fn pack(w: Floats<Self>, blocks: Blocks) -> Floats<Self> {

@@ -2,11 +2,12 @@
 use crate::matrix::Matrix;
 use crate::pool::split;
 use crate::product::HEIGHT;
-use crate::transpose::transpose;
+use crate::transpose::Transpose;
+use pulp::Simd;
 use std::ops::Range;
 
 /// Pixels of a job, at least, where the samples are dealt out.
-const TOGETHER: usize = 64;
+const TOGETHER: usize = 256;
 
 /// Panels of the channels of all groups, one group after the other.
 #[derive(Clone, Copy)]
@@ -51,7 +52,7 @@ impl Columns {
     /// the weights are read once.
     fn parts(&self, batch: usize, plane: usize, threads: usize) -> [usize; 2] {
         let uneven = !batch.is_multiple_of(threads) && batch < 4 * threads;
-        if threads > 1 && batch * plane < 3 * HEIGHT * threads && self.count() >= threads {
+        if batch * plane < 3 * HEIGHT * threads && self.count() >= threads {
             let even = self.count().is_multiple_of(threads);
             return [1, if even { threads } else { (4 * threads).min(self.count()) }];
         }
@@ -95,7 +96,8 @@ impl Columns {
 
 /// Writes sums `[rows, width]`, row r for pixel `r % plane` of sample `r / plane`, to the channels from `first` on of a row for each sample.
 #[inline(always)]
-pub(super) fn write_planes(
+pub(super) fn write_planes<S: Simd>(
+    simd: S,
     rows: Range<usize>,
     sums: &[f32],
     [columns, width]: [usize; 2],
@@ -107,7 +109,32 @@ pub(super) fn write_planes(
         let (sample, pixel) = (row / plane, row % plane);
         let count = (plane - pixel).min(rows.end - row);
         let to = &mut out.row(sample)[first * plane + pixel..];
-        transpose((&sums[(row - rows.start) * width..], width), [count, columns], (to, plane));
+        let from = (&sums[(row - rows.start) * width..], width);
+        simd.vectorize(Transpose { from, size: [count, columns], to: (to, plane) });
+        row += count;
+    }
+}
+
+/// Writes sums `[rows, width]`, row r for the pixel at `pixels[r % pixels.len()]`, as [`write_planes`] does.
+#[inline(always)]
+pub(super) fn write_pixels(
+    rows: Range<usize>,
+    sums: &[f32],
+    [columns, width]: [usize; 2],
+    [first, plane]: [usize; 2],
+    pixels: &[u32],
+    out: &mut Matrix<'_>,
+) {
+    let mut row = rows.start;
+    while row < rows.end {
+        let (sample, pixel) = (row / pixels.len(), row % pixels.len());
+        let count = (pixels.len() - pixel).min(rows.end - row);
+        let sums = &sums[(row - rows.start) * width..][..count * width];
+        let planes = out.row(sample)[first * plane..].chunks_exact_mut(plane).take(columns);
+        for (c, plane) in planes.enumerate() {
+            let places = &pixels[pixel..pixel + count];
+            places.iter().zip(sums.chunks_exact(width)).for_each(|(&p, sums)| plane[p as usize] = sums[c]);
+        }
         row += count;
     }
 }

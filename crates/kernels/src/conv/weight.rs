@@ -8,7 +8,7 @@ use crate::matrix::Matrix;
 use crate::pool::{Scratch, for_each, split};
 use crate::product::{Bias, Blocks, Left, Packed, Product, pack_columns};
 use crate::tile::Indices;
-use crate::transpose::transpose;
+use crate::transpose::Transpose;
 use pulp::Simd;
 use std::ops::Range;
 
@@ -49,7 +49,7 @@ impl BackwardWeight<'_> {
             let rows = dw[from..].chunks_mut(conv.row_stride * columns.width).take(columns.panels).enumerate();
             for_each(self.threads, rows, |(index, dw)| {
                 let count = columns.width.min(outputs.len() - index * columns.width);
-                self.gather(&parts, (index, count), columns, dw);
+                self.gather(simd, &parts, (index, count), columns, dw);
             });
         }
         if !finite && conv.padding != [0, 0] {
@@ -76,7 +76,15 @@ impl BackwardWeight<'_> {
     }
 
     /// Adds up the parts for one panel, and writes it to its rows of dw.
-    fn gather(&self, parts: &[Part], (index, count): (usize, usize), columns: Columns, dw: &mut [f32]) {
+    #[inline(always)]
+    fn gather<S: Simd>(
+        &self,
+        simd: S,
+        parts: &[Part],
+        (index, count): (usize, usize),
+        columns: Columns,
+        dw: &mut [f32],
+    ) {
         let taps = self.conv.kernel[0] * self.conv.kernel[1];
         let (width, line) = (columns.width, columns.panels * columns.width);
         for first in parts.iter().filter(|part| part.samples.start == 0 && !part.channels.is_empty()) {
@@ -93,7 +101,7 @@ impl BackwardWeight<'_> {
                 }
             }
             let to = &mut dw[first.channels.start * taps..];
-            transpose((&sums, width), [rows, count], (to, self.conv.row_stride));
+            simd.vectorize(Transpose { from: (&sums, width), size: [rows, count], to: (to, self.conv.row_stride) });
         }
     }
 
@@ -109,16 +117,16 @@ impl BackwardWeight<'_> {
             part.sums.fill(0.0);
             return;
         }
-        let elements = conv.elements(&frame, channels);
-        let together = PIXELS.div_ceil(pixels).min(part.samples.len());
-        let places = Conv2d { inputs: channels, ..*conv }.pixels(&frame, together);
+        let most = PIXELS.div_ceil(pixels).min(part.samples.len());
+        let together = part.samples.len().div_ceil(part.samples.len().div_ceil(most));
+        let taps = conv.taps(&frame, channels, together);
         let mut framed = Scratch::new(together * channels * frame.plane());
         let mut packed = Scratch::new(columns.panels * together * pixels * width);
-        let (rows, line) = (elements.len(), columns.panels * width);
+        let line = columns.panels * width;
         for from in part.samples.clone().step_by(together) {
             let samples = from..(from + together).min(part.samples.end);
             let depth = samples.len() * pixels;
-            for (i, n) in samples.enumerate() {
+            for (i, n) in samples.clone().enumerate() {
                 let first = n * conv.inputs + group * conv.group_inputs() + part.channels.start;
                 let planes = &self.x[first * plane..][..channels * plane];
                 let to = &mut framed[i * channels * frame.plane()..][..channels * frame.plane()];
@@ -126,7 +134,7 @@ impl BackwardWeight<'_> {
                 for (index, panel) in packed.chunks_exact_mut(depth * width).take(columns.panels).enumerate() {
                     let outputs = columns.of(group * columns.panels + index);
                     let dy = &self.dy[(n * conv.outputs + outputs.start) * pixels..];
-                    pack_columns(dy, pixels, [pixels, outputs.len()], &mut panel[i * pixels * width..], width);
+                    pack_columns(simd, (dy, pixels), [pixels, outputs.len()], (&mut panel[i * pixels * width..], width));
                 }
             }
             for (panel, bias) in packed.chunks_exact(depth * width).zip(part.bias.chunks_exact_mut(width)) {
@@ -134,13 +142,16 @@ impl BackwardWeight<'_> {
                     bias.iter_mut().zip(line).for_each(|(sum, v)| *sum += v);
                 }
             }
-            let offsets = Indices::new(&places[..depth]);
-            let left = Left { x: &framed, bases: Indices::new(&elements), offsets };
-            let right = Packed { data: &packed, depth, width };
             let bias = if from == part.samples.start { Bias::Zero } else { Bias::Output };
-            let out = Matrix::new(&mut part.sums, [rows, line], line);
-            let (panels, blocks) = (0..columns.panels, Blocks::of(width));
-            simd.vectorize(Product { left, right, panels, width, blocks, bias, relu: false, out });
+            for tap in &taps {
+                let terms = tap.offsets.len() * samples.len() / together;
+                let (bases, offsets) = (Indices::new(&tap.bases), Indices::new(&tap.offsets[..terms]));
+                let lines = tap.lines.as_ref().map(|lines| Indices::new(&lines[..terms]));
+                let right = Packed { data: &packed, depth, width, lines };
+                let out = Matrix::new(&mut part.sums[tap.first * line..], [tap.bases.len(), line], tap.step * line);
+                let (left, panels, blocks) = (Left { x: &framed, bases, offsets }, 0..columns.panels, Blocks::of(width));
+                simd.vectorize(Product { left, right, panels, width, blocks, bias, relu: false, out });
+            }
         }
     }
 }

@@ -91,7 +91,7 @@ impl Forward<'_> {
             let panels = index * PACKED..panels.min((index + 1) * PACKED);
             terms.pack(simd, panels, 0..inputs, part);
         });
-        self.packed(simd, Packed { data: &packed, depth: inputs, width }, y);
+        self.packed(simd, Packed { data: &packed, depth: inputs, width, lines: None }, y);
     }
 
     /// All rows with panels that are packed already.

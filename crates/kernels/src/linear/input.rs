@@ -59,14 +59,14 @@ impl BackwardInput<'_> {
         let mut packed = Scratch::new(panels * outputs * width);
         for (index, panel) in packed.chunks_mut(outputs * width).enumerate() {
             let size = [outputs, width.min(rows - index * width)];
-            pack_columns(&self.dy[index * width * outputs..], outputs, size, panel, width);
+            pack_columns(simd, (&self.dy[index * width * outputs..], outputs), size, (panel, width));
         }
         let offsets = steps(0..outputs, 1);
         let offsets = Indices::new(&offsets);
         for_each(self.threads, self.jobs(dx).into_iter(), |(range, mut out)| {
             let bases = steps(range, row_stride);
             let left = Left { x: self.w, bases: Indices::new(&bases), offsets };
-            let right = Packed { data: &packed, depth: outputs, width };
+            let right = Packed { data: &packed, depth: outputs, width, lines: None };
             let write = |inputs: Range<usize>, index: usize, sums: &mut [f32]| {
                 for c in 0..width.min(rows - index * width) {
                     let to = &mut out.row(index * width + c)[inputs.clone()];
@@ -86,10 +86,10 @@ impl BackwardInput<'_> {
         for_each(self.threads, packed.chunks_mut(outputs * width).enumerate(), |(index, panel)| {
             let first = index * width;
             let columns = width.min(inputs - first);
-            pack_columns(&self.w[first * row_stride..], row_stride, [outputs, columns], panel, width);
+            pack_columns(simd, (&self.w[first * row_stride..], row_stride), [outputs, columns], (panel, width));
         });
         let layer = Linear { rows, inputs: outputs, outputs: inputs, row_stride };
         let pass = Forward { layer, x: self.dy, w: self.w, b: None, relu: false, threads: self.threads };
-        pass.packed(simd, Packed { data: &packed, depth: outputs, width }, dx);
+        pass.packed(simd, Packed { data: &packed, depth: outputs, width, lines: None }, dx);
     }
 }

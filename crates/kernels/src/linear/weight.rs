@@ -52,7 +52,7 @@ impl BackwardWeight<'_> {
         });
         let parts = inputs.div_ceil(INPUTS).next_multiple_of(self.threads.max(1));
         for_each(self.threads, self.jobs(dw, parts).into_iter(), |(range, out)| {
-            self.part(simd, range, Packed { data: &packed, depth: rows, width }, out);
+            self.part(simd, range, Packed { data: &packed, depth: rows, width, lines: None }, out);
         });
     }
 
