@@ -5,6 +5,7 @@ use crate::machine::{Task, TaskId};
 use crate::resource::Work;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use std::ops::Range;
 use supple_strategy::{Batching, Job, Ladder, Learner, Nanos, Outcome, Policy, Record, Rung, Server, Stint};
 
 /// A model to be served.
@@ -99,7 +100,8 @@ pub(crate) struct Trainee {
     pub learner: Learner,
     pub records: Vec<Record>,
     pub doing: Doing,
-    pub lost: usize,
+    /// Which records are of steps that were lost.
+    pub lost: Vec<Range<usize>>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -151,7 +153,7 @@ impl<W> Service<W> {
 impl Trainee {
     pub fn new(training: Training) -> Self {
         let learner = Learner::new(training.steps, training.deadline).with_checkpoints(training.checkpoint_every);
-        Self { training, learner, records: Vec::new(), doing: Doing::Nothing, lost: 0 }
+        Self { training, learner, records: Vec::new(), doing: Doing::Nothing, lost: Vec::new() }
     }
 
     pub fn step(&self, seed: u64, number: usize, rung: usize) -> Task {
@@ -173,7 +175,8 @@ impl Trainee {
     /// The machine went away.
     pub fn interrupt(&mut self) {
         if self.doing != Doing::Over {
-            self.lost += self.learner.interrupt();
+            let made = self.records.len();
+            self.lost.push(made - self.learner.interrupt()..made);
             self.doing = Doing::Restart;
         }
     }

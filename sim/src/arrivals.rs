@@ -1,11 +1,12 @@
 //! When requests arrive.
 use crate::error::Error;
+use crate::events::Events;
 use crate::format::ReadOptions;
 use crate::formats;
 use crate::load_table::{Arrivals, Load};
-use crate::random::{Stream, exponential, stream};
-use crate::workload::Workload;
-use crate::workloads::{Modulated, Phase};
+use crate::random::{Stream, stream};
+use crate::workload::{Arrival, Workload};
+use crate::workloads::{AnyWorkload, Modulated, Periodic, Phase, Poisson, Replayed};
 use std::fmt::Display;
 use std::path::Path;
 use supple_strategy::Nanos;
@@ -22,22 +23,20 @@ pub(crate) struct Source<'a, O> {
     pub folder: &'a Path,
 }
 
-type Times = Box<dyn Iterator<Item = f64>>;
-
 /// Most requests of a load, and most steps and phases that it may go through; one with more is refused.
 pub(crate) const MOST: f64 = 1e7;
 
-/// The times before `duration` at which requests arrive, ascending.
+/// The requests that arrive before `duration`, ascending.
 ///
 /// A rate that moves is had by bending time: arrivals at an even rate, each moved to where the integral of the factors of `load.steps` reaches it (the
 /// time-rescaling theorem), so that a Poisson process stays one.
 ///
 /// # Errors
 /// When there would be too many, or the file of replayed ones cannot be read or has none.
-pub(crate) fn arrivals<O: Display>(load: &Load, duration: Nanos, source: Source<'_, O>) -> Result<Vec<Nanos>, Error> {
+pub(crate) fn arrivals<O: Display>(load: &Load, duration: Nanos, source: Source<'_, O>) -> Result<Vec<Arrival>, Error> {
     few_changes(load, duration)?;
-    let even = match load.rate_hz(source.service) {
-        _ if load.arrivals == Arrivals::Replayed => Box::new(replayed(load, &source)?.into_iter()),
+    let mut even = match load.rate_hz(source.service) {
+        _ if load.arrivals == Arrivals::Replayed => replayed(load, &source)?.into(),
         Some(rate) if rate > 0.0 => {
             few_enough(load, rate, duration)?;
             made(load, rate, stream(source.seed, source.owner, "arrivals"))?
@@ -45,8 +44,13 @@ pub(crate) fn arrivals<O: Display>(load: &Load, duration: Nanos, source: Source<
         Some(rate) if rate.is_nan() => return few_enough(load, rate, duration).map(|()| Vec::new()),
         _ => return Ok(Vec::new()),
     };
-    let times = bent(load, even).map(Nanos::from_seconds);
-    Ok(times.take_while(|arrival| *arrival < duration).collect())
+    let mut bent = Bent::new(load);
+    let place = |arrival: Arrival| match &mut bent {
+        Some(bent) => bent.place(arrival.at.seconds()).map(|at| Arrival { at: Nanos::from_seconds(at), ..arrival }),
+        None => Some(arrival),
+    };
+    let all = std::iter::from_fn(|| even.next()).map_while(place);
+    Ok(all.take_while(|arrival| arrival.at < duration).collect())
 }
 
 fn few_enough(load: &Load, rate: f64, duration: Nanos) -> Result<(), Error> {
@@ -72,61 +76,75 @@ fn few_changes(load: &Load, duration: Nanos) -> Result<(), Error> {
 }
 
 /// Arrivals at `rate`, without end.
-fn made(load: &Load, rate: f64, mut random: Stream) -> Result<Times, Error> {
+fn made(load: &Load, rate: f64, random: Stream) -> Result<AnyWorkload, Error> {
     Ok(match load.arrivals {
-        Arrivals::Periodic => Box::new((0u64..).map(move |i| i as f64 / rate)),
+        Arrivals::Periodic => Periodic::new(rate, Nanos::MAX).into(),
         Arrivals::Modulated => {
             let phase = |&(factor, mean_s): &(f64, f64)| Phase { rate_hz: factor * rate, mean_s };
-            let mut process = Modulated::new(load.phases.iter().map(phase).collect(), Nanos::MAX, random)?;
-            Box::new(std::iter::from_fn(move || process.next()).map(|arrival| arrival.at.seconds()))
+            Modulated::new(load.phases.iter().map(phase).collect(), Nanos::MAX, random)?.into()
         }
-        Arrivals::Poisson | Arrivals::Replayed => Box::new((0u64..).scan(0.0, move |now, _| {
-            *now += exponential(&mut random) / rate;
-            Some(*now)
-        })),
+        Arrivals::Poisson | Arrivals::Replayed => Poisson::new(rate, Nanos::MAX, random).into(),
     })
 }
 
-/// Recorded arrivals, in seconds from the beginning of their window, at the rate that is wanted.
-fn replayed<O>(load: &Load, source: &Source<'_, O>) -> Result<Vec<f64>, Error> {
+/// Recorded arrivals from the beginning of their window on, at the rate that is wanted.
+fn replayed<O>(load: &Load, source: &Source<'_, O>) -> Result<Replayed, Error> {
     let path = source.folder.join(load.file.as_deref().unwrap_or(Path::new("")));
-    let times = recorded(load, &path).map_err(|error| error.within(path.display()))?;
-    let length =
-        load.until_s.map_or_else(|| times.last().copied().unwrap_or(0.0), |until| until - load.from_s.unwrap_or(0.0));
+    let events = recorded(load, &path).map_err(|error| error.within(path.display()))?;
+    let last = events.last().map_or(0.0, |(time, _)| *time);
+    let length = load.until_s.map_or(last, |until| until - load.from_s.unwrap_or(0.0));
     let faster = match load.rate_hz(source.service) {
         Some(_) if length <= 0.0 => {
             let error = Error::field("load.file: all arrivals at one time", "several times, to be brought to a rate");
             return Err(error.within(path.display()));
         }
-        Some(rate) => rate * length / times.len() as f64,
+        Some(rate) => rate * length / events.len() as f64,
         None => load.faster.unwrap_or(1.0),
     };
-    Ok(times.into_iter().map(|time| time / faster).collect())
+    let arrival = |(time, size)| Arrival { at: Nanos::from_seconds(time / faster), size };
+    Ok(Replayed::new(events.into_iter().map(arrival).collect()))
 }
 
-/// The times of a file's events between `from_s` and `until_s`, in seconds from `from_s` on.
-fn recorded(load: &Load, path: &Path) -> Result<Vec<f64>, Error> {
+/// The events of a file between `from_s` and `until_s`: their times in seconds from `from_s` on, and their sizes.
+fn recorded(load: &Load, path: &Path) -> Result<Vec<(f64, f64)>, Error> {
     let options = ReadOptions { format: load.format.clone(), ..ReadOptions::default() };
     let events = formats::read(path, &options)?.value.into_events()?;
     let (from, until) = (load.from_s.unwrap_or(0.0), load.until_s.unwrap_or(f64::INFINITY));
     let first = events.times().first().copied().unwrap_or_default();
-    let after = events.times().iter().map(|time| time.since(first).seconds());
-    let times: Vec<f64> = after.filter(|time| (from..until).contains(time)).map(|time| time - from).collect();
-    match times.len() {
-        0 => Err(Error::field(
-            format!("load.file: none of {} events", events.len()),
-            "one from load.from_s to load.until_s",
-        )),
+    let after = events.times().iter().map(|time| time.since(first).seconds()).enumerate();
+    let inside: Vec<(usize, f64)> = after.filter(|(_, time)| (from..until).contains(time)).collect();
+    match inside.len() {
+        0 => {
+            let found = format!("load.file: none of {} events", events.len());
+            Err(Error::field(found, "one from load.from_s to load.until_s"))
+        }
         some if some as f64 > MOST => Err(Error::field(format!("load.file: {some} events"), format!("at most {MOST}"))),
-        _ => Ok(times),
+        _ => {
+            let sizes = sizes(load, &events, inside.iter().map(|(event, _)| *event))?;
+            Ok(inside.into_iter().map(|(_, time)| time - from).zip(sizes).collect())
+        }
     }
 }
 
-fn bent(load: &Load, even: Times) -> Times {
-    match Bent::new(load) {
-        Some(mut bent) => Box::new(even.map_while(move |when| bent.place(when))),
-        None => even,
+/// How much work each of these events is: its amount in the column `load.size` over that of one piece of work.
+fn sizes(
+    load: &Load,
+    events: &Events,
+    inside: impl ExactSizeIterator<Item = usize> + Clone,
+) -> Result<Vec<f64>, Error> {
+    let Some(column) = &load.size else { return Ok(vec![1.0; inside.len()]) };
+    let amounts = events.marks().numbers(column).map_err(|error| error.moved("column", "load.size: column"))?;
+    let amount = |event: usize| {
+        let found = || format!("load.size: `{column}` of event {} of {}", event + 1, events.len());
+        amounts[event].filter(|amount| amount.is_finite()).ok_or_else(|| Error::field(found(), "a finite amount"))
+    };
+    let amounts = inside.map(amount).collect::<Result<Vec<f64>, Error>>()?;
+    let mean = amounts.iter().sum::<f64>() / amounts.len() as f64;
+    let one = load.size_of_one.unwrap_or(mean);
+    if one > 0.0 && one.is_finite() {
+        return Ok(amounts.into_iter().map(|amount| amount / one).collect());
     }
+    Err(Error::field(format!("load.size: `{column}`, {one} on average"), "a finite mean above 0"))
 }
 
 /// Time bent by the factors of a load.
@@ -184,7 +202,7 @@ mod tests {
     fn times(load: &Load, seed: u64) -> Vec<f64> {
         let source = Source { service: 1.0, seed, owner: "load", folder: Path::new("") };
         let times = arrivals(load, Nanos::from_seconds(20.0), source).expect("arrivals");
-        times.into_iter().map(Nanos::seconds).collect()
+        times.into_iter().map(|arrival| arrival.at.seconds()).collect()
     }
 
     #[test]

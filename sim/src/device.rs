@@ -26,6 +26,8 @@ pub struct SimulatedDevice<'a> {
     starved: bool,
     timing: Option<&'a Timing>,
     bandwidth: Pace<'a>,
+    /// How much work each request is; one where there is none.
+    sizes: &'a [f64],
     /// Whether the rung was changed since the last work.
     switched: bool,
 }
@@ -44,6 +46,7 @@ impl<'a> SimulatedDevice<'a> {
             starved: false,
             timing: None,
             bandwidth: Pace::default(),
+            sizes: &[],
             switched: false,
         }
     }
@@ -71,9 +74,22 @@ impl<'a> SimulatedDevice<'a> {
         Self { bandwidth, ..self }
     }
 
+    /// The same device with requests of so much work each, by their numbers; those without a size are one.
+    #[must_use]
+    pub fn with_sizes(self, sizes: &'a [f64]) -> Self {
+        Self { sizes, ..self }
+    }
+
     /// Processor time that a job takes on a rung at full speed, undisturbed; the cheapest rung when the ladder has not that many.
     pub fn demand(&self, job: Job, rung: usize) -> Nanos {
-        self.chance().service(job, self.ladder, rung)
+        let time = self.chance().service(job, self.ladder, rung);
+        match job {
+            Job::Request(number) => match self.sizes.get(number) {
+                Some(size) => Nanos((time.0 as f64 * size).round() as u64),
+                None => time,
+            },
+            Job::Step(_) => time,
+        }
     }
 
     fn chance(&self) -> Chance<'static> {
@@ -93,6 +109,28 @@ impl<'a> SimulatedDevice<'a> {
     /// Whether, of two forks of one device, this one would end all work that may come no later than the other.
     pub fn ahead_of(&self, other: &Self) -> bool {
         self.processor.ahead_of(&other.processor)
+    }
+
+    /// When the trace stops the run, if it does.
+    pub(crate) fn stops_at(&self) -> Option<Nanos> {
+        self.trace.stops_at()
+    }
+
+    /// How much processor time, up to `most`, work without a pause may ask for from now on and end by `when`: by forks of the processor that try it.
+    pub(crate) fn room(&self, when: Nanos, most: Nanos) -> Nanos {
+        let fits = |work: u64| {
+            let mut processor = self.processor.clone();
+            processor.work_at(Nanos(work), self.pace()).is_ok() && processor.now() <= when
+        };
+        let (mut low, mut high) = (0, most.0);
+        if fits(high) {
+            return most;
+        }
+        while high - low > 1 {
+            let middle = low + (high - low) / 2;
+            if fits(middle) { low = middle } else { high = middle }
+        }
+        Nanos(low)
     }
 
     /// The rung that work runs on.

@@ -163,12 +163,5 @@ impl fmt::Display for Error {
     }
 }
 
-impl std::error::Error for Error {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        match &self.0.kind {
-            ErrorKind::File(cause) => Some(cause),
-            ErrorKind::Entry { cause, .. } => Some(cause),
-            _ => None,
-        }
-    }
-}
+/// The text says all, so that there is no source to be told of again.
+impl std::error::Error for Error {}

@@ -9,6 +9,7 @@ use crate::workload::{Arrival, Workload};
 use crate::world::{Agenda, Model, StopReason};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use std::ops::Range;
 use supple_strategy::{Nanos, policies::Hold};
 use supple_strategy::{Policy, Record, Request, Server, Turn};
 
@@ -180,11 +181,11 @@ impl<R: Resource, W: Workload, T: Router> Fleet<R, W, T> {
         records.into_iter().map(|(_, record)| record).collect()
     }
 
-    /// The steps of a training run, those included that were lost later; and how many were lost.
-    pub fn steps(&self, TrainingId(actor): TrainingId) -> (&[Record], usize) {
+    /// The steps of a training run, those included that were lost later; and which were lost.
+    pub fn steps(&self, TrainingId(actor): TrainingId) -> (&[Record], &[Range<usize>]) {
         match &self.actors[actor].role {
-            Role::Train(trainee) => (&trainee.records, trainee.lost),
-            Role::Serve { .. } => (&[], 0),
+            Role::Train(trainee) => (&trainee.records, &trainee.lost),
+            Role::Serve { .. } => (&[], &[]),
         }
     }
 

@@ -1,11 +1,12 @@
 //! Machines, models, a router, demands, policy and seed of a run, in TOML.
 use crate::error::Error;
 use crate::fleet_tables::{Machine, Model};
+use crate::origin::Origin;
 use crate::routers::RouterName;
 use crate::scenario::{positive, read_checked};
 use serde::Deserialize;
 use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use supple_strategy::Nanos;
 use supple_strategy::policies::PolicyOptions;
 
@@ -34,23 +35,12 @@ pub struct FleetScenario {
     #[serde(rename = "model")]
     pub models: Vec<Model>,
     #[serde(skip)]
-    origin: PathBuf,
-    #[serde(skip)]
-    files: Option<PathBuf>,
+    origin: Origin,
 }
 
 impl FleetScenario {
     /// Most machines, and most models; a scenario with more is refused.
     pub const MOST: usize = 1000;
-
-    /// Reads a scenario from a file; the files that it names are looked up beside it.
-    ///
-    /// # Errors
-    /// When the file cannot be read, is not TOML, or has a field that is not as it must be.
-    pub fn read(path: &Path) -> Result<Self, Error> {
-        let text = std::fs::read_to_string(path).map_err(|cause| Error::file(path, cause))?;
-        Self::parse(&text, path)
-    }
 
     /// A scenario from its text; `origin` stands in errors, and files are looked up beside it.
     ///
@@ -59,7 +49,7 @@ impl FleetScenario {
     pub fn parse(text: &str, origin: impl AsRef<Path>) -> Result<Self, Error> {
         let origin = origin.as_ref();
         let scenario = read_checked(text, origin, Self::check)?;
-        Ok(Self { origin: origin.to_path_buf(), ..scenario })
+        Ok(Self { origin: Origin::new(origin), ..scenario })
     }
 
     fn check(&self) -> Result<(), Error> {
@@ -95,7 +85,7 @@ impl FleetScenario {
 
     /// The file that the scenario is from, as errors name it.
     pub fn origin(&self) -> &Path {
-        &self.origin
+        self.origin.file()
     }
 
     /// How long requests arrive.
@@ -115,13 +105,12 @@ impl FleetScenario {
     /// The same scenario with the files that it names looked up in this folder instead of beside it.
     #[must_use]
     pub fn with_files_in(self, folder: Option<&Path>) -> Self {
-        Self { files: folder.map(Path::to_path_buf), ..self }
+        Self { origin: self.origin.with_files_in(folder), ..self }
     }
 
     /// The folder that files are looked up in.
     pub(crate) fn folder(&self) -> &Path {
-        let beside = self.origin.parent().unwrap_or(Path::new(""));
-        self.files.as_deref().unwrap_or(beside)
+        self.origin.folder()
     }
 
     /// Whether the scenario names files.
@@ -133,7 +122,7 @@ impl FleetScenario {
     /// What is run, without where it was read: two scenarios with equal contents and equal files are the same.
     #[must_use]
     pub fn contents(self) -> Self {
-        Self { origin: PathBuf::new(), files: None, ..self }
+        Self { origin: Origin::default(), ..self }
     }
 
     /// The machines of a model, by their numbers in order: those that it names, else all.

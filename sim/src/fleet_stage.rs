@@ -146,8 +146,7 @@ impl<'a> FleetStage<'a> {
         let owner = if self.scenario.models.len() == 1 { "load" } else { &model.name };
         let (service, seed) = (mean(dense(ladder)), self.scenario.seed);
         let source = Source { service, seed, owner, folder: self.scenario.folder() };
-        let times = arrivals(&model.load, self.scenario.duration(), source)?;
-        Ok(times.into_iter().map(Arrival::at).collect())
+        arrivals(&model.load, self.scenario.duration(), source)
     }
 
     /// The name of a model's random streams.
@@ -197,15 +196,21 @@ impl<'a> FleetStage<'a> {
         })
     }
 
+    /// A fresh policy for what it is to drive.
+    ///
+    /// # Errors
+    /// When there is no policy of this name.
+    pub(crate) fn policy(&self, name: &str, driven: Driven<'_>) -> Result<Box<dyn Policy>, Error> {
+        let made = policies::by_name(name, &self.scenario.policy, driven.demand);
+        made.map_err(|cause| Error::entry("policy", cause).within(self.scenario.origin().display()))
+    }
+
     /// Lets the policy of this name drive every model on every machine, each by itself.
     ///
     /// # Errors
     /// When there is no such policy.
     pub fn run(&self, policy: &str) -> Result<FleetRun, Error> {
-        self.run_with(policy, |driven| {
-            let made = policies::by_name(policy, &self.scenario.policy, driven.demand);
-            made.map_err(|cause| Error::entry("policy", cause).within(self.scenario.origin().display()))
-        })
+        self.run_with(policy, |driven| self.policy(policy, driven))
     }
 
     /// The same with policies that `make` makes, under the name of `policy` in reports.
@@ -218,16 +223,32 @@ impl<'a> FleetStage<'a> {
         make: impl FnMut(Driven<'_>) -> Result<Box<dyn Policy>, Error>,
     ) -> Result<FleetRun, Error> {
         let mut policies = self.driven().map(make).collect::<Result<Vec<_>, _>>()?;
-        let changes = self.parts.iter().flat_map(|part| part.machines.iter().map(|_| &part.changes));
-        let told = policies.iter_mut().zip(changes);
-        let mut told: Vec<_> = told.map(|(policy, changes)| Changing::new(policy.as_mut(), changes.clone())).collect();
-        let mut lent: Vec<&mut dyn Policy> = told.iter_mut().map(|policy| policy as &mut dyn Policy).collect();
-        let mut world = self.world();
-        let reason = world.run(&mut lent, Limits::GENEROUS);
+        let mut lent: Vec<&mut dyn Policy> = policies.iter_mut().map(|policy| policy as &mut dyn Policy).collect();
+        let (world, reason) = self.play(&mut lent);
         Ok(self.figures(policy, &world, reason))
     }
 
-    fn figures(&self, policy: &str, world: &World<Fleet<AnyResource, AnyWorkload>>, reason: StopReason) -> FleetRun {
+    /// The world at the end of a run of these policies, which are told of changes of the demand.
+    pub(crate) fn play(
+        &self,
+        policies: &mut [&mut dyn Policy],
+    ) -> (World<Fleet<AnyResource, AnyWorkload>>, StopReason) {
+        let changes = self.parts.iter().flat_map(|part| part.machines.iter().map(|_| &part.changes));
+        let told = policies.iter_mut().zip(changes);
+        let mut told: Vec<_> = told.map(|(policy, changes)| Changing::new(&mut **policy, changes.clone())).collect();
+        let mut lent: Vec<&mut dyn Policy> = told.iter_mut().map(|policy| policy as &mut dyn Policy).collect();
+        let mut world = self.world();
+        let reason = world.run(&mut lent, Limits::GENEROUS);
+        (world, reason)
+    }
+
+    /// What came out of a run.
+    pub(crate) fn figures(
+        &self,
+        policy: &str,
+        world: &World<Fleet<AnyResource, AnyWorkload>>,
+        reason: StopReason,
+    ) -> FleetRun {
         let (fleet, now) = (world.model(), world.now());
         let (mut runs, mut training) = (Vec::new(), Vec::new());
         for (model, part) in self.scenario.models.iter().zip(&self.parts) {
@@ -241,7 +262,7 @@ impl<'a> FleetStage<'a> {
                     let (records, lost) = fleet.steps(id);
                     let due = part.demand.deadline.unwrap_or_default();
                     let run = TrainingRun::of(policy, PlantName::Sim, steps, due, records.to_vec(), &part.ladder);
-                    training.push(run.of_model(&model.name, lost).ended(reason));
+                    training.push(run.of_model(&model.name, lost, &part.ladder).ended(reason));
                 }
             }
         }

@@ -2,8 +2,10 @@
 use crate::error::Error;
 use crate::format::{Content, Limits, Note, Noted, ReadOptions, Source, TraceFormat};
 use crate::measurements::listed;
+use crate::text::clipped;
 use flate2::read::MultiGzDecoder;
 use std::borrow::Cow;
+use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 
@@ -73,7 +75,8 @@ pub fn recognised(source: &Source<'_>) -> Result<&'static dyn TraceFormat, Error
         [format] => Ok(format),
         [] => {
             let expected = format!("one of {} to be given", listed(ALL.iter().map(|format| format.name())));
-            Err(Error::field("format: not known by the file's beginning or name", expected))
+            let found = clipped(source.first_line());
+            Err(Error::field(format!("format: not known by the file's name or its beginning, `{found}`"), expected))
         }
         _ => Err(Error::field("format: not clear", listed(known.iter().map(|format| format.name())))),
     }
@@ -89,7 +92,12 @@ pub fn read(path: &Path, options: &ReadOptions) -> Result<Noted<Content>, Error>
     if size > most as u64 {
         return Err(Error::field(format!("{size} bytes"), format!("at most {most}")).within(path.display()));
     }
-    let bytes = std::fs::read(path).map_err(|cause| Error::file(path, cause))?;
+    let mut bytes = Vec::new();
+    let read = File::open(path).and_then(|file| file.take(most as u64 + 1).read_to_end(&mut bytes));
+    read.map_err(|cause| Error::file(path, cause))?;
+    if bytes.len() > most {
+        return Err(Error::field("a file without end", format!("at most {most} bytes")).within(path.display()));
+    }
     let name = path.file_name().map(|name| name.to_string_lossy()).unwrap_or_default();
     read_bytes(&name, &bytes, options).map_err(|error| error.within(path.display()))
 }

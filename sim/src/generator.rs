@@ -1,7 +1,6 @@
 //! The contract of a generator of traces.
 use crate::error::Error;
 use crate::random::Stream;
-use rand::RngExt;
 use supple_strategy::Nanos;
 
 /// Makes a trace from a few numbers and a random stream.
@@ -69,9 +68,4 @@ pub(crate) fn check_step(field: &str, seconds: f64, length: Nanos) -> Result<(),
 pub(crate) fn check_value(field: &str, value: f64) -> Result<(), Error> {
     let good = (0.0..=crate::trace::Trace::MOST).contains(&value);
     if good { Ok(()) } else { Err(Error::field(format!("{field} = {value}"), "a finite number, not below 0")) }
-}
-
-/// An exponential time with this mean.
-pub(crate) fn exponential(mean: f64, random: &mut Stream) -> f64 {
-    -(1.0 - random.random::<f64>()).ln() * mean
 }

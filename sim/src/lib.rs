@@ -72,6 +72,7 @@ pub mod machine;
 pub mod measurements;
 pub mod mechanism;
 pub mod oracle;
+mod origin;
 #[cfg(feature = "full")]
 mod pages;
 mod place;
@@ -121,7 +122,7 @@ pub use format::{Content, Note, Noted, ReadOptions, Source, TraceFormat};
 pub use machine::{Machine, Task};
 pub use measurements::Measurements;
 pub use mechanism::Mechanism;
-pub use oracle::hindsight;
+pub use oracle::{best_found, hindsight, hindsight_training};
 pub use quantiles::Quantiles;
 #[cfg(feature = "full")]
 pub use report::write_atomically;

@@ -19,7 +19,7 @@ macro_rules! shipped {
 /// All of them.
 pub const ALL: &[Shipped] = shipped![
     "burst" "changing-demand" "co-tenant" "demo" "diurnal" "flicker" "heat" "night" "noisy-bandwidth"
-    "overload" "preempted" "replayed" "spot" "spot-training" "train-beside-serving" "training" "two-models"
+    "overload" "preempted" "replayed" "spot" "spot-training" "tokens" "train-beside-serving" "training" "two-models"
 ];
 
 /// The one of this name.

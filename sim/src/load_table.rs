@@ -54,6 +54,11 @@ pub struct Load {
     pub until_s: Option<f64>,
     /// How many times faster than recorded arrivals are replayed.
     pub faster: Option<f64>,
+    /// Column of the file of replayed arrivals to which the work of a request is proportional, such as `generated_tokens`; every request is one piece of work
+    /// unless given. Policies are not told.
+    pub size: Option<String>,
+    /// The amount in that column that is one piece of work as the ladder was measured with; the mean over the replayed arrivals unless given.
+    pub size_of_one: Option<f64>,
 }
 
 impl Default for Load {
@@ -70,6 +75,8 @@ impl Default for Load {
             from_s: None,
             until_s: None,
             faster: None,
+            size: None,
+            size_of_one: None,
         }
     }
 }
@@ -91,6 +98,8 @@ impl Load {
             ("from_s", self.from_s.is_some()),
             ("until_s", self.until_s.is_some()),
             ("faster", self.faster.is_some()),
+            ("size", self.size.is_some()),
+            ("size_of_one", self.size_of_one.is_some()),
         ];
         if let Some((name, _)) = given.into_iter().find(|(_, given)| *given) {
             return Err(Error::field(format!("load.{name}"), "it only with load.arrivals = \"replayed\""));
@@ -112,7 +121,16 @@ impl Load {
             return Err(Error::field("load", "at most one of utilisation, rate_hz and faster"));
         }
         given.into_iter().try_for_each(|(name, number)| positive(&format!("load.{name}"), number))?;
+        self.check_size()?;
         self.check_window()
+    }
+
+    fn check_size(&self) -> Result<(), Error> {
+        match self.size_of_one {
+            Some(_) if self.size.is_none() => Err(Error::field("load.size_of_one", "it only with load.size")),
+            Some(amount) => positive("load.size_of_one", amount),
+            None => Ok(()),
+        }
     }
 
     fn check_window(&self) -> Result<(), Error> {

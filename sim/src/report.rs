@@ -53,6 +53,33 @@ pub struct Report {
     pub machines: Vec<MachineRun>,
 }
 
+impl FleetRun {
+    /// Mean over the models of what hindsight makes most of: right answers in time of served ones, [`TrainingRun::worth`] of trained ones.
+    pub fn worth(&self) -> f64 {
+        let served = self.runs.iter().map(|run| run.on_time_accuracy);
+        let trained = self.training.iter().map(|run| run.worth);
+        let models = self.runs.len() + self.training.len();
+        run::ratio(served.chain(trained).sum(), models as f64)
+    }
+
+    fn in_hindsight(&self) -> bool {
+        let served = self.runs.iter().map(|run| &run.policy);
+        served.chain(self.training.iter().map(|run| &run.policy)).any(|policy| Run::is_hindsight(policy))
+    }
+
+    /// The same, where each model says what it has to regret after this run, made in hindsight, of the same fleet.
+    #[must_use]
+    pub fn regretting(mut self, best: &Self) -> Self {
+        for (run, best) in self.runs.iter_mut().zip(&best.runs) {
+            run.regret = Some(best.on_time_accuracy - run.on_time_accuracy);
+        }
+        for (run, best) in self.training.iter_mut().zip(&best.training) {
+            run.regret = Some(best.worth - run.worth);
+        }
+        self
+    }
+}
+
 impl Report {
     /// The report on serving runs of a scenario. Where the oracle is among them, it says what the other simulated runs have to regret.
     pub fn new(scenario: &Scenario, mut runs: Vec<Run>) -> Self {
@@ -64,11 +91,13 @@ impl Report {
         Self { scenario: scenario.name.clone(), seed: scenario.seed, runs, training, machines }
     }
 
-    /// The report on runs of a fleet, one for each policy.
+    /// The report on runs of a fleet, one for each policy. Where a run in hindsight is among them, it says what the others have to regret.
     pub fn of_fleet(scenario: &FleetScenario, fleets: Vec<FleetRun>) -> Self {
+        let best = fleets.iter().find(|fleet| fleet.in_hindsight()).cloned();
+        let regretting = |fleet: FleetRun| best.as_ref().map_or(fleet.clone(), |best| fleet.regretting(best));
         let (scenario, seed) = (scenario.name.clone(), scenario.seed);
         let mut report = Self { scenario, seed, runs: Vec::new(), training: Vec::new(), machines: Vec::new() };
-        for fleet in fleets {
+        for fleet in fleets.into_iter().map(regretting) {
             report.runs.extend(fleet.runs);
             report.training.extend(fleet.training);
             report.machines.extend(fleet.machines);
@@ -76,9 +105,13 @@ impl Report {
         report
     }
 
-    /// The same report with these training runs.
+    /// The same report with these training runs. Where the oracle is among them, it says what the other simulated runs have to regret.
     #[must_use]
-    pub fn with_training(self, training: Vec<TrainingRun>) -> Self {
+    pub fn with_training(self, mut training: Vec<TrainingRun>) -> Self {
+        let best = training.iter().find(|run| run.policy == Run::ORACLE).map(|run| run.worth);
+        for run in training.iter_mut().filter(|run| run.plant == PlantName::Sim && run.policy != Run::ORACLE) {
+            run.regret = best.map(|best| best - run.worth);
+        }
         Self { training, ..self }
     }
 

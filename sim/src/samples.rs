@@ -197,7 +197,7 @@ impl<'a> Samples<'a> {
                 self.notes.push(Note::at(after.2, format!("{longest}; holes were cut out")));
                 closed(samples, step);
             }
-            _ if count <= samples.len() / 10 => {
+            (hole, _) if hole.is_some() || count <= samples.len() / 10 => {
                 self.notes.push(Note::at(after.2, format!("{longest}; the value before holds meanwhile")));
             }
             _ => {}

@@ -4,14 +4,16 @@ use crate::error::Error;
 use crate::format::Noted;
 use crate::load_table::Load;
 use crate::mechanism::Mechanism;
+use crate::origin::Origin;
 use crate::place::line_column;
 use crate::tables::{Bandwidth, Device, Request as RequestTable, Training, Wants};
 use crate::trace::Trace;
 use crate::trace_table::TraceTable;
 use crate::unit::Unit;
+use crate::workload::Arrival;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use supple_strategy::policies::PolicyOptions;
 use supple_strategy::{Demand, Ladder, Nanos, Request, Spread};
 
@@ -51,9 +53,7 @@ pub struct Scenario {
     #[serde(default)]
     pub training: Option<Training>,
     #[serde(skip)]
-    origin: PathBuf,
-    #[serde(skip)]
-    files: Option<PathBuf>,
+    origin: Origin,
 }
 
 impl Scenario {
@@ -66,15 +66,6 @@ impl Scenario {
     /// Most requests of a run; a scenario with more is refused.
     pub const MOST_REQUESTS: f64 = MOST;
 
-    /// Reads a scenario from a file; the files that it names are looked up beside it.
-    ///
-    /// # Errors
-    /// When the file cannot be read, is not TOML, or has a field that is not as it must be.
-    pub fn read(path: &Path) -> Result<Self, Error> {
-        let text = std::fs::read_to_string(path).map_err(|cause| Error::file(path, cause))?;
-        Self::parse(&text, path)
-    }
-
     /// A scenario from its text; `origin` stands in errors, and trace files are looked up beside it.
     ///
     /// # Errors
@@ -82,7 +73,7 @@ impl Scenario {
     pub fn parse(text: &str, origin: impl AsRef<Path>) -> Result<Self, Error> {
         let origin = origin.as_ref();
         let scenario = read_checked(text, origin, Self::check)?;
-        Ok(Self { origin: origin.to_path_buf(), ..scenario })
+        Ok(Self { origin: Origin::new(origin), ..scenario })
     }
 
     fn check(&self) -> Result<(), Error> {
@@ -99,7 +90,7 @@ impl Scenario {
 
     /// The file that the scenario is from, as errors name it.
     pub fn origin(&self) -> &Path {
-        &self.origin
+        self.origin.file()
     }
 
     /// How long requests arrive.
@@ -110,13 +101,12 @@ impl Scenario {
     /// The same scenario with the files that it names looked up in this folder instead of beside it.
     #[must_use]
     pub fn with_files_in(self, folder: Option<&Path>) -> Self {
-        Self { files: folder.map(Path::to_path_buf), ..self }
+        Self { origin: self.origin.with_files_in(folder), ..self }
     }
 
     /// The folder that files are looked up in.
     fn folder(&self) -> &Path {
-        let beside = self.origin.parent().unwrap_or(Path::new(""));
-        self.files.as_deref().unwrap_or(beside)
+        self.origin.folder()
     }
 
     /// Whether the scenario names files.
@@ -127,7 +117,7 @@ impl Scenario {
     /// What is run, without where it was read: two scenarios with equal contents and equal files are the same.
     #[must_use]
     pub fn contents(self) -> Self {
-        Self { origin: PathBuf::new(), files: None, ..self }
+        Self { origin: Origin::default(), ..self }
     }
 
     /// The share over time.
@@ -148,7 +138,7 @@ impl Scenario {
             Unit::Share => Ok(noted),
             unit => Err(Error::field(format!("trace.map = \"raw\", in {unit}"), "a share of the processor")),
         });
-        share.map_err(|error| error.within(self.origin.display()))
+        share.map_err(|error| error.within(self.origin().display()))
     }
 
     /// The same scenario for this many seconds instead of its own.
@@ -166,7 +156,7 @@ impl Scenario {
     /// When the points make no trace.
     pub fn bandwidth_trace(&self) -> Result<Option<Trace>, Error> {
         let trace = self.bandwidth.as_ref().map(Bandwidth::trace).transpose();
-        trace.map_err(|error| error.within(self.origin.display()))
+        trace.map_err(|error| error.within(self.origin().display()))
     }
 
     /// What the device is.
@@ -189,26 +179,37 @@ impl Scenario {
         self.demand.changes(self.demand(ladder), dense(ladder).median(), self.training.is_some())
     }
 
-    /// The requests of this run, ascending by arrival; none after [`duration`](Self::duration). Utilisation is the mean service time on
-    /// the dense rung, at full share, over the mean time between arrivals.
+    /// The arrivals of this run, ascending; none after [`duration`](Self::duration). Utilisation is the mean service time on the dense rung, at full share,
+    /// over the mean time between arrivals.
     ///
     /// # Errors
     /// When there would be more than [`MOST_REQUESTS`](Self::MOST_REQUESTS), or the file of replayed arrivals cannot be read or has none.
-    pub fn requests(&self, ladder: &Ladder) -> Result<Vec<Request>, Error> {
-        let service = mean(dense(ladder));
-        let source = Source { service, seed: self.seed, owner: "load", folder: self.folder() };
+    pub fn arrivals(&self, ladder: &Ladder) -> Result<Vec<Arrival>, Error> {
+        let source = Source { service: mean(dense(ladder)), seed: self.seed, owner: "load", folder: self.folder() };
         let all = arrivals(&self.load, self.duration(), source);
-        let all = all.map_err(|error| error.within(self.origin.display()))?;
+        all.map_err(|error| error.within(self.origin().display()))
+    }
+
+    /// The requests that these arrivals are.
+    ///
+    /// # Errors
+    /// As [`arrivals`](Self::arrivals).
+    pub fn requests(&self, ladder: &Ladder) -> Result<Vec<Request>, Error> {
+        self.arrivals(ladder).map(|arrivals| self.due(&arrivals, ladder))
+    }
+
+    /// When arrivals are due.
+    pub(crate) fn due(&self, arrivals: &[Arrival], ladder: &Ladder) -> Vec<Request> {
         let deadline = self.request.deadline(dense(ladder).median());
         let mut deadlines = self.changes(ladder).into_iter().peekable();
         let mut deadline_now = deadline;
-        let request = |arrival| {
-            while let Some((_, demand)) = deadlines.next_if(|(when, _)| *when <= arrival) {
+        let request = |arrival: &Arrival| {
+            while let Some((_, demand)) = deadlines.next_if(|(when, _)| *when <= arrival.at) {
                 deadline_now = demand.deadline.unwrap_or(deadline);
             }
-            Request { arrival, due: arrival + deadline_now }
+            Request { arrival: arrival.at, due: arrival.at + deadline_now }
         };
-        Ok(all.into_iter().map(request).collect())
+        arrivals.iter().map(request).collect()
     }
 }
 

@@ -9,6 +9,7 @@ use crate::tables::Training;
 use crate::timing::Timing;
 use crate::trace::Trace;
 use crate::watched::Watched;
+use crate::workload::Arrival;
 use crate::world::StopReason;
 use supple_strategy::drive::{serve, train};
 use supple_strategy::{Changing, Ladder, Nanos, Plant, Policy, Record, Request};
@@ -22,13 +23,16 @@ pub struct Stage<'a> {
     timing: Option<&'a Timing>,
     trace: &'a Trace,
     bandwidth: Option<Trace>,
+    arrivals: Vec<Arrival>,
+    /// How much work each request is.
+    sizes: Vec<f64>,
 }
 
 impl<'a> Stage<'a> {
     /// A scenario on the machine that `ladder` was measured on.
     ///
     /// # Errors
-    /// When the ladder was measured with another batch than the scenario's.
+    /// When the ladder was measured with another batch than the scenario's, or the arrivals cannot be made.
     pub fn new(scenario: &'a Scenario, ladder: &'a Ladder, trace: &'a Trace) -> Result<Self, Error> {
         let (field, batch) = match &scenario.training {
             Some(training) => ("training.batch", training.batch),
@@ -36,7 +40,10 @@ impl<'a> Stage<'a> {
         };
         check_batch(field, batch, ladder).map_err(|error| error.within(scenario.origin().display()))?;
         let bandwidth = scenario.bandwidth_trace()?;
-        Ok(Self { scenario, ladder, machine: ladder, timing: None, trace, bandwidth })
+        let mut arrivals = if scenario.training.is_some() { Vec::new() } else { scenario.arrivals(ladder)? };
+        arrivals.retain(|arrival| trace.stops_at().is_none_or(|end| arrival.at < end));
+        let sizes = arrivals.iter().map(|arrival| arrival.size).collect();
+        Ok(Self { scenario, ladder, machine: ladder, timing: None, trace, bandwidth, arrivals, sizes })
     }
 
     /// The same with service times and quality of `machine`, while demands, load and policies go by the ladder: what a ladder measured at one
@@ -53,13 +60,8 @@ impl<'a> Stage<'a> {
     }
 
     /// The requests offered, ascending. With a trace that stops, those that would arrive later are not.
-    ///
-    /// # Errors
-    /// When there are too many.
-    pub fn requests(&self) -> Result<Vec<Request>, Error> {
-        let mut requests = self.scenario.requests(self.ladder)?;
-        requests.retain(|request| self.trace.stops_at().is_none_or(|end| request.arrival < end));
-        Ok(requests)
+    pub fn requests(&self) -> Vec<Request> {
+        self.scenario.due(&self.arrivals, self.ladder)
     }
 
     /// The device at time zero.
@@ -67,7 +69,10 @@ impl<'a> Stage<'a> {
         let batch = self.scenario.training.as_ref().map_or(self.scenario.request.batch, |training| training.batch);
         let device = SimulatedDevice::new(self.machine, self.trace, self.mechanism(), self.scenario.seed);
         let sensitivity = self.scenario.bandwidth.as_ref().map_or(0.0, |bandwidth| bandwidth.sensitivity);
-        let device = device.with_batch(batch).with_bandwidth(Pace { free: self.bandwidth.as_ref(), sensitivity });
+        let device = device
+            .with_batch(batch)
+            .with_sizes(&self.sizes)
+            .with_bandwidth(Pace { free: self.bandwidth.as_ref(), sensitivity });
         match self.timing {
             Some(timing) => device.with_timing(timing),
             None => device,
@@ -87,9 +92,9 @@ impl<'a> Stage<'a> {
     /// Lets a policy serve the requests.
     ///
     /// # Errors
-    /// When there are too many requests.
+    /// None of a simulated device.
     pub fn serve(&self, policy: &mut dyn Policy, name: &str) -> Result<Run, Error> {
-        let requests = self.requests()?;
+        let requests = self.requests();
         let mut device = self.device();
         let records = self.serve_on(&mut device, &requests, policy)?;
         Ok(Run::of(name, PlantName::Sim, requests.len(), records, self.ladder).ended(reason(&device)))
@@ -100,7 +105,7 @@ impl<'a> Stage<'a> {
     /// # Errors
     /// As there.
     pub fn observe(&self, policy: &mut dyn Policy, name: &str) -> Result<(Run, Observed), Error> {
-        let requests = self.requests()?;
+        let requests = self.requests();
         let mut watched = self.watched();
         let records = self.serve_on(&mut watched, &requests, policy)?;
         let (service, switches) = watched.noted(records.len());
@@ -139,7 +144,8 @@ impl<'a> Stage<'a> {
         Watched::new(self.device(), Nanos::from_seconds(self.timing.map_or(0.0, |timing| timing.switch_s)))
     }
 
-    fn training(&self) -> Result<&'a Training, Error> {
+    /// The table `[training]`.
+    pub(crate) fn training(&self) -> Result<&'a Training, Error> {
         let missing = || Error::field("training", "a table [training]").within(self.scenario.origin().display());
         self.scenario.training.as_ref().ok_or_else(missing)
     }

@@ -17,11 +17,12 @@ use crate::any_scenario::AnyScenario;
 use crate::error::Error;
 use crate::fleet_scenario::FleetScenario;
 use crate::fleet_stage::FleetStage;
-use crate::oracle::hindsight;
+use crate::oracle::{best_found, hindsight, hindsight_training};
 use crate::random::fnv1a;
 use crate::report::FleetRun;
 use crate::scenario::Scenario;
 use crate::simulate::{simulate, simulate_training};
+use crate::trace::Trace;
 use rayon::prelude::*;
 use row::Rows;
 use std::ops::Range;
@@ -84,8 +85,8 @@ impl Sweep {
     fn content(&self, scenario: &AnyScenario) -> Result<String, Error> {
         match scenario {
             AnyScenario::Plain(plain) => {
-                let requests = plain.load.file.as_ref().map(|_| plain.requests(&self.ladder)).transpose()?;
-                Ok(format!("{:?} {:?} {requests:?}", plain.as_ref().clone().contents(), plain.trace()?))
+                let arrivals = plain.load.file.as_ref().map(|_| plain.arrivals(&self.ladder)).transpose()?;
+                Ok(format!("{:?} {:?} {arrivals:?}", plain.as_ref().clone().contents(), plain.trace()?))
             }
             AnyScenario::Fleet(fleet) => {
                 let world = serde_json::to_string(&FleetStage::new(fleet, &self.ladder)?.world());
@@ -160,17 +161,13 @@ impl Sweep {
 
     fn plain(&self, scenario: &Scenario, rows: &mut Rows, events: &mut Vec<parquet::Event>) -> Result<(), Error> {
         let trace = scenario.trace()?;
-        let oracle = if self.regret && scenario.training.is_none() {
-            Some(hindsight(scenario, &self.ladder, &trace)?.on_time_accuracy)
-        } else {
-            None
-        };
         let named = (&*scenario.name, scenario.seed);
+        let oracle = self.oracle(scenario, &trace)?;
         for name in &self.policies {
             let mut policy = self.policy(name, scenario)?;
             if scenario.training.is_some() {
                 let run = simulate_training(scenario, &self.ladder, &trace, policy.as_mut(), name)?;
-                self.put(Row::of_training(named, &run), &run.records, rows, events);
+                self.put(Row::of_training(named, &run, oracle), &run.records, rows, events);
             } else {
                 let run = simulate(scenario, &self.ladder, &trace, policy.as_mut(), name)?;
                 self.put(Row::of_serving(named, &run, oracle), &run.records, rows, events);
@@ -179,16 +176,28 @@ impl Sweep {
         Ok(())
     }
 
+    /// What hindsight gets, where it is asked.
+    fn oracle(&self, scenario: &Scenario, trace: &Trace) -> Result<Option<f64>, Error> {
+        Ok(match scenario.training {
+            _ if !self.regret => None,
+            Some(_) => Some(hindsight_training(scenario, &self.ladder, trace)?.worth),
+            None => Some(hindsight(scenario, &self.ladder, trace)?.on_time_accuracy),
+        })
+    }
+
     fn fleet(&self, scenario: &FleetScenario, rows: &mut Rows, events: &mut Vec<parquet::Event>) -> Result<(), Error> {
         let stage = FleetStage::new(scenario, &self.ladder)?;
+        let best = self.regret.then(|| best_found(&stage)).transpose()?;
         let named = (&*scenario.name, scenario.seed);
         for name in &self.policies {
             let FleetRun { runs, training, machines } = stage.run(name)?;
-            for run in &runs {
-                self.put(Row::of_serving(named, run, None), &run.records, rows, events);
+            for (i, run) in runs.iter().enumerate() {
+                let oracle = best.as_ref().map(|best| best.runs[i].on_time_accuracy);
+                self.put(Row::of_serving(named, run, oracle), &run.records, rows, events);
             }
-            for run in &training {
-                self.put(Row::of_training(named, run), &run.records, rows, events);
+            for (i, run) in training.iter().enumerate() {
+                let oracle = best.as_ref().map(|best| best.training[i].worth);
+                self.put(Row::of_training(named, run, oracle), &run.records, rows, events);
             }
             let (scenario, seed) = (&scenario.name, scenario.seed);
             rows.machines.extend(machines.into_iter().map(|run| MachineRow { scenario: scenario.clone(), seed, run }));

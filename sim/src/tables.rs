@@ -261,8 +261,14 @@ pub struct Training {
 }
 
 impl Training {
+    /// Most steps; a run with more is refused.
+    pub const MOST: usize = 10_000_000;
+
     pub(crate) fn check(&self) -> Result<(), Error> {
         at_least_one("training.steps", self.steps as u64)?;
+        if self.steps > Self::MOST {
+            return Err(Error::field(format!("training.steps = {}", self.steps), format!("at most {}", Self::MOST)));
+        }
         at_least_one("training.batch", self.batch.into())?;
         deadline("training", [("deadline_services", self.deadline_services), ("deadline_s", self.deadline_s)])
     }

@@ -78,6 +78,14 @@ impl Trace {
     /// Largest value of a trace.
     pub const MOST: f64 = 1e30;
 
+    /// The highest amount that a trace in this unit may hold, and what errors expect.
+    pub(crate) fn range(unit: Unit) -> (f64, &'static str) {
+        match unit {
+            Unit::Share => (1.0, "a share from 0 to 1"),
+            _ => (Self::MOST, "a number from 0 to 1e30"),
+        }
+    }
+
     /// A trace of shares from points (time, share from then on). `length` is when it ends; with [`End::Hold`] it changes nothing.
     ///
     /// # Errors
@@ -234,10 +242,7 @@ fn check(unit: Unit, points: &[(Nanos, f64)]) -> Result<(), Error> {
         let (before, at) = (points[i].0.seconds(), points[i + 1].0.seconds());
         return Err(Error::field(format!("points[{}].time = {at} s", i + 1), format!("a time after {before} s")));
     }
-    let (most, expected) = match unit {
-        Unit::Share => (1.0, "a share from 0 to 1"),
-        _ => (Trace::MOST, "a number from 0 to 1e30"),
-    };
+    let (most, expected) = Trace::range(unit);
     match points.iter().position(|(_, value)| !(0.0..=most).contains(value)) {
         Some(i) => Err(Error::field(format!("points[{i}].{unit} = {}", points[i].1), expected)),
         None => Ok(()),

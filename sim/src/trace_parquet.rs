@@ -34,6 +34,10 @@ pub(crate) fn read(source: &Source<'_>, options: &ReadOptions) -> Result<Noted<C
     let unit =
         unit.ok_or_else(|| Error::field("the second column of the Parquet file", "the name of a unit, as `share`"))?;
     let (times, values) = (columns.times(NANOS, 1)?, columns.amounts(unit.text())?);
+    let (most, range) = Trace::range(unit);
+    if let Some(row) = values.iter().position(|value| *value > most) {
+        return Err(columns.wrong(row, unit.text(), &values[row].to_string(), range));
+    }
     let mut samples = Samples::new(options, Order::Irregular, Where::Parquet(NANOS));
     for (row, sample) in times.into_iter().zip(values).enumerate() {
         samples.push(unit.text(), unit, sample, row as u64 + 1)?;

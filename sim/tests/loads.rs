@@ -4,7 +4,8 @@ use common::ladder;
 use proptest::prelude::*;
 use std::fs;
 use std::path::Path;
-use supple_sim::{Error, Scenario};
+use supple_sim::{Error, FleetScenario, FleetStage, Run, Scenario, simulate};
+use supple_strategy::policies::Hold;
 
 const HEAD: &str = "name = \"x\"\nduration_s = 100.0\n[trace]\nsteps = [[0.0, 1.0]]\n[load]\n";
 
@@ -104,6 +105,77 @@ fn modulated_arrivals_follow_their_phases() {
     assert_ne!(found, arrivals(4, Path::new(""), table).expect("arrivals"));
 }
 
+/// A scenario whose load replays requests of these sizes, a tenth of a second apart, and the fleet that is the same.
+fn sized(folder: &Path, sizes: &[u32], table: &str) -> (Scenario, FleetScenario) {
+    let line = |(i, size): (usize, &u32)| format!("{:?},{size},x\n", i as f64 / 10.0);
+    let lines: String = sizes.iter().enumerate().map(line).collect();
+    fs::write(folder.join("sized.csv"), format!("arrival_s,tokens,name\n{lines}")).expect("a file");
+    let load = format!("arrivals = \"replayed\"\nfile = \"sized.csv\"\n{table}");
+    let head = "name = \"x\"\nduration_s = 100.0\n";
+    let request = "deadline_ms = 1e6";
+    let plain = format!("{head}[trace]\nsteps = [[0.0, 1.0]]\n[load]\n{load}\n[request]\n{request}\n");
+    let fleet = format!(
+        "{head}[[machine]]\nname = \"a\"\n[[model]]\nname = \"m\"\n[model.load]\n{load}\n[model.request]\n{request}\n"
+    );
+    let origin = folder.join("s.toml");
+    (Scenario::parse(&plain, &origin).expect("a scenario"), FleetScenario::parse(&fleet, &origin).expect("a fleet"))
+}
+
+fn held(scenario: &Scenario) -> Run {
+    let trace = scenario.trace().expect("a trace");
+    simulate(scenario, &ladder(), &trace, &mut Hold::default(), "hold").expect("a run")
+}
+
+/// Processor time that the requests of a run without waiting took, in seconds.
+fn served(run: &Run) -> Vec<f64> {
+    run.records.iter().map(|record| (record.finished.expect("an end") - record.started).seconds()).collect()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(24))]
+
+    #[test]
+    fn work_is_proportional_to_a_column(sizes in prop::collection::vec(1..500u32, 2..30), one in 10.0..500.0f64) {
+        let folder = tempfile::tempdir().expect("a folder");
+        let mean = f64::from(sizes.iter().sum::<u32>()) / sizes.len() as f64;
+        let even = served(&held(&sized(folder.path(), &sizes, "").0));
+        for (table, one) in [("size = \"tokens\"".to_owned(), mean), (format!("size = \"tokens\"\nsize_of_one = {one:?}"), one)] {
+            let (plain, fleet) = sized(folder.path(), &sizes, &table);
+            let run = held(&plain);
+            let expected = even.iter().zip(&sizes).map(|(time, size)| time * f64::from(*size) / one);
+            prop_assert!(served(&run).iter().zip(expected).all(|(found, expected)| (found - expected).abs() < 2e-8));
+            let stage = FleetStage::new(&fleet, &ladder()).expect("a stage");
+            let fleet = &stage.run("hold").expect("a run").runs[0];
+            let apart = run.records.iter().zip(&fleet.records).map(|(a, b)| a.finished.unwrap_or_default().0.abs_diff(b.finished.unwrap_or_default().0));
+            prop_assert!(apart.max().unwrap_or(0) <= 2 + 2 * sizes.len() as u64);
+        }
+    }
+
+    #[test]
+    fn equal_sizes_are_no_sizes(size in 1..500u32, count in 2..30usize) {
+        let folder = tempfile::tempdir().expect("a folder");
+        let sizes = vec![size; count];
+        let [without, with] = ["", "size = \"tokens\""].map(|table| held(&sized(folder.path(), &sizes, table).0));
+        prop_assert_eq!(without, with);
+    }
+}
+
+#[test]
+fn sizes_that_cannot_be_are_refused_by_name() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let message = |sizes: &[u32], table: &str| {
+        sized(folder.path(), sizes, table).0.requests(&ladder()).expect_err(table).to_string()
+    };
+    let error = message(&[1, 2], "size = \"token\"");
+    assert!(error.ends_with("sized.csv: load.size: column `token`: expected a column of numbers: tokens"), "{error}");
+    let error = message(&[0, 0], "size = \"tokens\"");
+    assert!(error.ends_with("load.size: `tokens`, 0 on average: expected a finite mean above 0"), "{error}");
+    fs::write(folder.path().join("gap.csv"), "arrival_s,tokens\n0,1\n1,\n").expect("a file");
+    let table = "arrivals = \"replayed\"\nfile = \"gap.csv\"\nsize = \"tokens\"";
+    let error = arrivals(1, folder.path(), table).expect_err("a gap").to_string();
+    assert!(error.ends_with("load.size: `tokens` of event 2 of 2: expected a finite amount"), "{error}");
+}
+
 #[test]
 fn loads_that_cannot_be_are_refused_by_name() {
     let replay = "arrivals = \"replayed\"\n";
@@ -125,6 +197,12 @@ fn loads_that_cannot_be_are_refused_by_name() {
         (
             format!("{replay}file = \"f\"\nfrom_s = 3.0\nuntil_s = 3.0"),
             "load.until_s = 3: expected a finite number above 3",
+        ),
+        (format!("{replay}file = \"f\"\nsize_of_one = 2.0"), "load.size_of_one: expected it only with load.size"),
+        ("rate_hz = 1.0\nsize = \"f\"".to_owned(), "load.size: expected it only with load.arrivals = \"replayed\""),
+        (
+            format!("{replay}file = \"f\"\nsize = \"x\"\nsize_of_one = 0.0"),
+            "line 9, column 1: load.size_of_one = 0: expected a finite number above 0",
         ),
         ("rate_hz = 1.0\nfile = \"f\"".to_owned(), "load.file: expected it only with load.arrivals = \"replayed\""),
         ("rate_hz = 1.0\nphases = [[1.0, 1.0]]".to_owned(), "load.phases: expected phases if and only if"),

@@ -72,7 +72,7 @@ proptest! {
         let short = scenario.lasting(0.12).expect("a scenario");
         let ladder = ladder();
         let stage = Stage::new(&short, &ladder, &trace).expect("a stage");
-        let requests = stage.requests().expect("requests");
+        let requests = stage.requests();
         prop_assume!(requests.len() <= 5);
         let all = (0..4usize.pow(requests.len() as u32)).map(|code| forced(stage.device(), &requests, code));
         prop_assert_eq!(all.max().unwrap_or(0), right(&hindsight(&short, &ladder, &trace).expect("an oracle")));

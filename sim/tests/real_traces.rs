@@ -284,3 +284,16 @@ fn the_shipped_replay_offers_what_was_recorded() {
     let requests = scenario.with_files_in(folder.parent()).lasting(1e4).and_then(|whole| whole.requests(&ladder));
     assert_eq!(requests.expect("requests").len(), 8819);
 }
+
+#[test]
+fn the_shipped_tokens_are_as_much_work_as_without_sizes() {
+    let Some(folder) = folder("azure-llm-inference-2023") else { return };
+    let shipped = supple_sim::library::by_name("tokens").expect("a scenario");
+    let scenario = supple_sim::Scenario::parse(shipped.text, shipped.name).expect("a scenario");
+    let ladder = supple_sim::library::ladder().expect("a ladder");
+    let arrivals = scenario.with_files_in(folder.parent()).lasting(1e4).and_then(|whole| whole.arrivals(&ladder));
+    let sizes: Vec<f64> = arrivals.expect("arrivals").iter().map(|arrival| arrival.size).collect();
+    assert_eq!(sizes.len(), 19366);
+    assert!((sizes.iter().sum::<f64>() / sizes.len() as f64 - 1.0).abs() < 1e-9);
+    assert!(sizes.iter().copied().fold(0.0, f64::max) > 3.0);
+}

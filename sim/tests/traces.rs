@@ -1,6 +1,6 @@
 //! Traces and Supple's own format.
 use proptest::prelude::*;
-use supple_sim::format::{Content, Limits, Noted, ReadOptions};
+use supple_sim::format::{Content, Gaps, Limits, Noted, ReadOptions};
 use supple_sim::formats::{by_name, read_bytes};
 use supple_sim::trace::Blocks;
 use supple_sim::trace_file::{events_csv, trace_csv, trace_parquet};
@@ -150,6 +150,16 @@ fn bad_files_are_refused_by_line_and_column() {
         ("native", "seconds,share\n0,-0.5\n", format!("line 2, column 2: `share` is `-0.5`, {amount}")),
         (
             "native",
+            "seconds,share\n0,1\n1,1.5\n",
+            "line 3, column 2: `share` is `1.5`, expected a share from 0 to 1".into(),
+        ),
+        (
+            "native",
+            "seconds,share\n0,1\n5,1\n3,end\n",
+            "line 4, column 1: `seconds` is `3`, expected a time not before the last sample".into(),
+        ),
+        (
+            "native",
             "seconds,share\n0,1\n5",
             "line 3, column 2: `share` is ``, expected a value (the line is cut short)".into(),
         ),
@@ -206,6 +216,16 @@ fn what_is_clear_is_accepted_and_said() {
 }
 
 #[test]
+fn a_hole_that_is_held_is_said() {
+    let text =
+        "timestamp,value\n2014-01-01 00:00:00,1\n2014-01-01 00:05:00,2\n2014-01-01 00:10:00,2\n2014-01-01 09:05:00,3\n";
+    let options = ReadOptions { gaps: Gaps::Hold, ..ReadOptions::default() };
+    let noted = read_bytes("x.csv", text.as_bytes(), &options).expect("a file");
+    let said = noted.notes.iter().any(|note| note.to_string().contains("the longest 32100 s; the value before holds"));
+    assert!(said, "{:?}", noted.notes);
+}
+
+#[test]
 fn a_file_that_would_take_all_memory_is_refused() {
     let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
     std::io::Write::write_all(&mut packed, &vec![b'0'; 1 << 20]).expect("memory");
@@ -227,7 +247,8 @@ fn a_format_is_recognised_or_asked_for() {
     );
     let error = read("x", "1\n2\n3\n").expect_err("unknown").to_string();
     assert!(
-        error.starts_with("format: not known by the file's beginning or name: expected one of native, host"),
+        error.starts_with("format: not known by the file's name or its beginning, `")
+            && error.contains("`: expected one of native, host"),
         "{error}"
     );
 }

@@ -111,7 +111,7 @@ pub fn train<P: Plant>(
     ladder: &Ladder,
     policy: &mut dyn Policy,
 ) -> Result<Vec<Record>, P::Error> {
-    let mut records = Vec::with_capacity(steps);
+    let mut records = Vec::new();
     let mut learner = Learner::new(steps, deadline);
     plant.apply(&ladder.rungs()[0].setting)?;
     while !plant.stopped() {

@@ -173,20 +173,21 @@ pub(crate) fn policy(name: &str, scenario: &Scenario, ladder: &Ladder) -> Result
 /// counts.
 pub(crate) fn demand_kept(report: &Report, scenario: &Scenario) -> End {
     let Some(ceiling) = scenario.demand.miss_ceiling else { return End::Done };
-    let policies = || report.runs.iter().filter(|run| run.policy != Run::ORACLE);
+    let policies = || report.runs.iter().filter(|run| !Run::is_hindsight(&run.policy));
     let guided = policies().filter(|run| run.policy != "hold").count();
     let kept = policies().filter(|run| guided == 0 || run.policy != "hold").all(|run| run.miss_rate <= ceiling);
     if kept { End::Done } else { End::DemandNotKept }
 }
 
-/// Whether every guided model of a fleet kept its demand; dense `hold` counts only when it runs alone.
+/// Whether every guided model of a fleet kept its demand; dense `hold` counts only when it runs alone; hindsight never counts.
 pub(crate) fn fleet_kept(report: &Report, scenario: &FleetScenario) -> End {
-    let alone = report.runs.iter().all(|run| run.policy == "hold");
+    let policies = || report.runs.iter().filter(|run| !Run::is_hindsight(&run.policy));
+    let alone = policies().all(|run| run.policy == "hold");
     let ceiling = |run: &Run| {
         let model = scenario.models.iter().find(|model| Some(&model.name) == run.model.as_ref());
         model.and_then(|model| model.demand.miss_ceiling).unwrap_or(1.0)
     };
-    let kept = report.runs.iter().filter(|run| alone || run.policy != "hold").all(|run| run.miss_rate <= ceiling(run));
+    let kept = policies().filter(|run| alone || run.policy != "hold").all(|run| run.miss_rate <= ceiling(run));
     if kept { End::Done } else { End::DemandNotKept }
 }
 

@@ -3,7 +3,7 @@ use crate::hog::Hog;
 use crate::machine::Tid;
 use crate::stop;
 use crate::throttle::{Player, Throttle, probe};
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use rustix::time::{ClockId, clock_gettime};
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -186,7 +186,7 @@ fn under_trace<E: Engine, T>(
 /// Serves the scenario's requests live, on this thread; the share is applied to it.
 ///
 /// # Errors
-/// When the share cannot be applied or a request cannot be run.
+/// When the share cannot be applied or a request cannot be run; when requests are to be of several sizes.
 pub fn serve_live(
     executor: &mut Executor,
     ladder: &Ladder,
@@ -195,6 +195,11 @@ pub fn serve_live(
     trace: &Trace,
     policy: (&str, &mut dyn Policy),
 ) -> Result<(Run, Replay)> {
+    let origin = scenario.origin().display();
+    ensure!(
+        scenario.load.size.is_none(),
+        "{origin}: load.size: expected none live, where every request is a batch of its model"
+    );
     let mut requests = scenario.requests(ladder)?;
     requests.retain(|request| trace.stops_at().is_none_or(|end| request.arrival < end));
     executor.set_break_even(break_even(&ladder.layers, LayerTimes::inference));

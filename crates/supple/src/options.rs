@@ -249,7 +249,7 @@ pub struct Simulate {
     /// The ladder that service times and quality come from: a file, or `reference` for the one that Supple ships.
     #[arg(long, default_value = "ladder.json")]
     pub ladder: PathBuf,
-    /// Ask hindsight too, and report each policy's regret.
+    /// Ask hindsight too, and report each policy's regret; of a fleet the best run that a search finds, so that there may be more to regret.
     #[arg(long)]
     pub regret: bool,
     /// Scenario and report.
@@ -333,7 +333,7 @@ pub struct Sweep {
     /// Length of every scenario in seconds, instead of its own.
     #[arg(long)]
     pub duration: Option<f64>,
-    /// Ask hindsight too, and report each policy's regret.
+    /// Ask hindsight too, and report each policy's regret; of a fleet the best run that a search finds, so that there may be more to regret.
     #[arg(long)]
     pub regret: bool,
     /// Write down every request too, in a table for each chunk.

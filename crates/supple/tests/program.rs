@@ -240,7 +240,13 @@ fn a_fleet_is_simulated_swept_and_refused_where_it_is_not_known() {
     let output = supple(at, &sweep);
     assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
     assert!(at.join("swept").join("machines.parquet").exists());
-    refused(at, &[&run[..], &["--regret"]].concat(), &["--regret", "two-models"]);
+    let small = "name = \"small\"\nduration_s = 0.5\n[[machine]]\nname = \"a\"\n[[model]]\nname = \"m\"\n";
+    std::fs::write(at.join("small.toml"), small).unwrap();
+    let regret = ["simulate", "--scenario", "small.toml", "--ladder", "reference", "--regret", "--json"];
+    let report: serde_json::Value = serde_json::from_slice(&supple(at, &regret).stdout).unwrap();
+    let runs = report["runs"].as_array().unwrap();
+    assert!(runs.iter().all(|run| run["regret"].as_f64().unwrap() >= 0.0));
+    assert_eq!(runs.last().unwrap()["policy"], "best-found");
     refused(at, &["serve", "--scenario", "two-models", "--ladder", "reference"], &["two-models", "a fleet"]);
 }
 

@@ -5,6 +5,7 @@ use crate::records::{self, Field, Kind, Records};
 use crate::samples::{Order, Samples, Where};
 use crate::stamps;
 use crate::text::Sheet;
+use crate::trace::Trace;
 use crate::unit::Unit;
 
 /// What [`trace_file`](crate::trace_file) writes.
@@ -52,17 +53,27 @@ impl TraceFormat for Native {
 fn trace(mut sheet: Sheet<'_>, options: &ReadOptions) -> Result<Noted<Content>, Error> {
     let name = unit_column(sheet.names())?;
     let mut samples = Samples::new(options, Order::Irregular, Where::Text(1));
-    let mut ended = false;
+    let (mut ended, mut latest) = (false, 0);
+    let (most, range) = Trace::range(name);
     while let Some(row) = sheet.next_row()? {
         let time = row.time(0, stamps::seconds, "a number of seconds")?;
         if ended {
             return Err(row.wrong(0, "nothing after the line that says when the trace ends"));
         }
         ended = row.text(1)? == "end";
-        match ended {
-            true => samples.ends(name.text(), time),
-            false => samples.push(name.text(), name, (time, row.amount(1)?), row.line())?,
+        if ended {
+            if time < latest {
+                return Err(row.wrong(0, "a time not before the last sample"));
+            }
+            samples.ends(name.text(), time);
+            continue;
         }
+        let value = row.amount(1)?;
+        if value > most {
+            return Err(row.wrong(1, range));
+        }
+        latest = latest.max(time);
+        samples.push(name.text(), name, (time, value), row.line())?;
     }
     samples.finish(sheet.into_notes())
 }

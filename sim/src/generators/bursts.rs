@@ -1,8 +1,8 @@
 //! Bursts at random times.
 use crate::error::Error;
-use crate::generator::{Generator, Line, check_step, check_value, exponential};
+use crate::generator::{Generator, Line, check_step, check_value};
 use rand::RngExt;
-use crate::random::Stream;
+use crate::random::{Stream, exponential};
 use serde::{Deserialize, Serialize};
 use supple_strategy::Nanos;
 
@@ -34,7 +34,7 @@ impl Generator for Bursts {
         }
         let mut line = Line::new(length);
         while !line.is_whole() {
-            line.push(self.base, exponential(self.gap_s, random))?;
+            line.push(self.base, self.gap_s * exponential(random))?;
             if !line.is_whole() {
                 line.push(self.burst, self.lasts(random))?;
             }
@@ -51,7 +51,7 @@ impl Bursts {
                 let least = self.burst_s * (tail - 1.0) / tail;
                 least * (1.0 - random.random::<f64>()).powf(-1.0 / tail)
             }
-            None => exponential(self.burst_s, random),
+            None => self.burst_s * exponential(random),
         }
     }
 }

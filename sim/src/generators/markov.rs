@@ -1,8 +1,8 @@
 //! Levels that follow each other by chance.
 use crate::error::Error;
-use crate::generator::{Generator, Line, check_step, check_value, exponential};
+use crate::generator::{Generator, Line, check_step, check_value};
 use rand::RngExt;
-use crate::random::Stream;
+use crate::random::{Stream, exponential};
 use serde::{Deserialize, Serialize};
 use supple_strategy::Nanos;
 
@@ -24,7 +24,7 @@ impl Generator for Markov {
         self.check(length)?;
         let (mut line, mut level) = (Line::new(length), 0);
         while !line.is_whole() {
-            line.push(self.levels[level], exponential(self.mean_s[level], random))?;
+            line.push(self.levels[level], self.mean_s[level] * exponential(random))?;
             level = self.following(level, random.random());
         }
         Ok(line.into_points())

@@ -50,7 +50,8 @@ pub struct Run {
     pub on_time_accuracy: f64,
     /// Part of the requests that were missed.
     pub miss_rate: f64,
-    /// What hindsight gets right in time more, where it was asked.
+    /// What hindsight gets right in time more, where it was asked. In a fleet it may have given of one model to another, so that only the mean over the
+    /// models says what there is to regret.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub regret: Option<f64>,
     /// The model, where a fleet has several.
@@ -70,6 +71,14 @@ pub struct Run {
 impl Run {
     /// Name that hindsight has in place of a policy's.
     pub const ORACLE: &str = "oracle";
+
+    /// Name that the best run of a fleet that a search finds has in place of a policy's.
+    pub const BEST_FOUND: &str = "best-found";
+
+    /// Whether a run under this name was made in hindsight.
+    pub fn is_hindsight(policy: &str) -> bool {
+        policy == Self::ORACLE || policy == Self::BEST_FOUND
+    }
 
     /// The figures of a run in which `requests` were offered. Requests without a record were never reached.
     pub fn of(policy: &str, plant: PlantName, requests: usize, records: Vec<Record>, ladder: &Ladder) -> Self {
@@ -124,9 +133,9 @@ pub(super) fn title(policy: &str, plant: PlantName, model: Option<&str>) -> Stri
     format!("{policy} · {plant}{model}")
 }
 
-/// `part / whole`, and 0 of nothing.
+/// `part / whole`, and 0 of nothing. The sum of no numbers is -0 in Rust; here it becomes 0.
 pub(super) fn ratio(part: f64, whole: f64) -> f64 {
-    if whole > 0.0 { part / whole } else { 0.0 }
+    if whole > 0.0 { part / whole + 0.0 } else { 0.0 }
 }
 
 /// Mean density of each rung's setting.

@@ -31,16 +31,19 @@ impl Cells {
 
     pub(super) fn of_training(runs: &[TrainingRun]) -> Self {
         let header = ["policy · plant", "steps", "in time", "took s", "due s", "accuracy %", "density"];
+        let regret = runs.iter().any(|run| run.regret.is_some());
         let ends = runs.iter().any(|run| early(run.stopped).is_some());
-        let last = ["p50 ms", "p95 ms", "p99 ms", "switches"].into_iter().chain(ends.then_some("ended by"));
-        let header = header.into_iter().chain(last).collect();
+        let last = ["p50 ms", "p95 ms", "p99 ms", "switches"].into_iter();
+        let last = last.chain(regret.then_some("worth %")).chain(regret.then_some("regret points"));
+        let header = header.into_iter().chain(last.chain(ends.then_some("ended by"))).collect();
         let row = |run: &TrainingRun| {
             let counts = [run.title(), run.steps.to_string(), run.done.to_string()];
             let times = [run.took_s, run.deadline_s].map(|s| format!("{s:.2}"));
             let quality = [run.final_accuracy.map_or("-".to_string(), percent), format!("{:.3}", run.mean_density)];
             let steps = [run.p50_ms, run.p95_ms, run.p99_ms].map(|ms| format!("{ms:.1}"));
+            let regrets = regret.then(|| [percent(run.worth), run.regret.map_or("-".to_owned(), percent)]);
             let end = ends.then(|| early(run.stopped).unwrap_or("-").to_owned());
-            let last = std::iter::once(run.switches.to_string()).chain(end);
+            let last = std::iter::once(run.switches.to_string()).chain(regrets.into_iter().flatten()).chain(end);
             counts.into_iter().chain(times).chain(quality).chain(steps).chain(last).collect()
         };
         Self { header, rows: runs.iter().map(row).collect() }

@@ -1,7 +1,8 @@
 //! The figures of a training run.
-use super::run::{PlantName, densities, mean_density, millis, percentiles, switches, title};
+use super::run::{PlantName, densities, mean_density, millis, percentiles, ratio, switches, title};
 use crate::world::StopReason;
 use serde::{Deserialize, Serialize};
+use std::ops::Range;
 use supple_strategy::{Ladder, Nanos, Record};
 
 /// One policy making a scenario's training steps on one plant.
@@ -32,6 +33,13 @@ pub struct TrainingRun {
     pub p99_ms: f64,
     /// Changes of the rung, from the dense one that is set at the start.
     pub switches: usize,
+    /// Mean over the steps asked for of the measured quality of the rung that they were made on, with nothing for those that did not end by the deadline
+    /// or were lost: what hindsight makes most of.
+    #[serde(default)]
+    pub worth: f64,
+    /// What hindsight is worth more, where it was asked; of hindsight itself, what there may be beyond it at most.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub regret: Option<f64>,
     /// Accuracy of the trained model on held-out data, where it was measured. The simulator does not guess it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub final_accuracy: Option<f64>,
@@ -76,6 +84,8 @@ impl TrainingRun {
             p95_ms,
             p99_ms,
             switches: switches(&records),
+            worth: worth(records.iter(), steps, ladder),
+            regret: None,
             final_accuracy: None,
             records,
             densities,
@@ -93,11 +103,15 @@ impl TrainingRun {
         Self { final_accuracy: Some(accuracy), ..self }
     }
 
-    /// The same run, of a model of a fleet, of whose records so many are of steps that were lost.
+    /// The same run on this ladder, of a model of a fleet, whose records in these ranges (ascending) are of steps that were lost.
     #[must_use]
-    pub fn of_model(self, model: &str, lost: usize) -> Self {
-        let done = self.done.saturating_sub(lost);
-        Self { model: Some(model.to_owned()), done, lost, ..self }
+    pub fn of_model(self, model: &str, lost: &[Range<usize>], ladder: &Ladder) -> Self {
+        let is_lost = |i: usize| lost.get(lost.partition_point(|range| range.end <= i)).is_some_and(|r| r.contains(&i));
+        let kept = self.records.iter().enumerate().filter(|(i, _)| !is_lost(*i)).map(|(_, record)| record);
+        let done = kept.clone().filter(|record| !record.missed()).count();
+        let worth = worth(kept, self.steps, ladder);
+        let lost = lost.iter().map(Range::len).sum();
+        Self { model: Some(model.to_owned()), done, lost, worth, ..self }
     }
 
     /// The same run, which ended for this reason.
@@ -110,6 +124,12 @@ impl TrainingRun {
     pub fn title(&self) -> String {
         format!("{} · training", title(&self.policy, self.plant, self.model.as_deref()))
     }
+}
+
+fn worth<'a>(records: impl Iterator<Item = &'a Record>, steps: usize, ladder: &Ladder) -> f64 {
+    let in_time = records.filter(|record| !record.missed());
+    let qualities = in_time.map(|record| ladder.rungs().get(record.rung).map_or(0.0, |rung| rung.quality));
+    ratio(qualities.sum(), steps as f64)
 }
 
 #[allow(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]

@@ -20,6 +20,7 @@ pub const METRICS: &[Metric] = &[
     Metric { name: "right_in_time", more_is_better: true, of: |row| Some(row.right_in_time) },
     Metric { name: "miss_rate", more_is_better: false, of: |row| Some(row.miss_rate) },
     Metric { name: "accuracy", more_is_better: true, of: |row| row.accuracy },
+    Metric { name: "worth", more_is_better: true, of: |row| row.worth },
     Metric { name: "regret", more_is_better: false, of: |row| row.regret },
     Metric { name: "mean_density", more_is_better: true, of: |row| Some(row.mean_density) },
     Metric { name: "p50_ms", more_is_better: false, of: |row| Some(row.p50_ms) },

@@ -52,6 +52,7 @@ fn shown(metric: &str) -> (&'static str, f64) {
         "right_in_time" => ("right in time %", 100.0),
         "miss_rate" => ("miss %", 100.0),
         "accuracy" => ("accuracy %", 100.0),
+        "worth" => ("worth %", 100.0),
         "regret" => ("regret points", 100.0),
         "mean_density" => ("density", 1.0),
         "p50_ms" => ("p50 ms", 1.0),

@@ -64,6 +64,7 @@ const RUNS: &[Column<Row>] = &[
     Column::Number("took_s", |row| row.took_s),
     Column::MaybeText("model", |row| row.model.as_deref()),
     Column::MaybeText("stopped", |row| row.stopped.map(|reason| reason.name())),
+    Column::Maybe("worth", |row| row.worth),
 ];
 
 /// The columns of the table of machines, as in [`MachineRow`].

@@ -27,10 +27,12 @@ pub struct Row {
     pub accuracy: Option<f64>,
     /// Right answers in time over answers asked for; of training, steps in time over steps.
     pub right_in_time: f64,
-    /// What hindsight gets of that; `None` where it was not asked.
+    /// What hindsight gets of that, of training its worth (of a fleet, what the best run found gets); `None` where it was not asked.
     pub oracle: Option<f64>,
-    /// `oracle` minus `right_in_time`.
+    /// `oracle` minus `right_in_time`, or minus `worth`. Of a fleet only the mean over its models is what there is to regret.
     pub regret: Option<f64>,
+    /// Of training, [`TrainingRun::worth`].
+    pub worth: Option<f64>,
     /// Mean density of the settings.
     pub mean_density: f64,
     /// Median time from arrival to answer (of training: of a step), in milliseconds.
@@ -65,6 +67,7 @@ impl Row {
             right_in_time: run.on_time_accuracy,
             oracle,
             regret: oracle.map(|oracle| oracle - run.on_time_accuracy),
+            worth: None,
             mean_density: run.mean_density,
             p50_ms: run.p50_ms,
             p95_ms: run.p95_ms,
@@ -75,8 +78,8 @@ impl Row {
         }
     }
 
-    /// The row of a training run of a scenario with this seed.
-    pub fn of_training((scenario, seed): (&str, u64), run: &TrainingRun) -> Self {
+    /// The row of a training run of a scenario with this seed; `oracle` is the worth in hindsight.
+    pub fn of_training((scenario, seed): (&str, u64), run: &TrainingRun, oracle: Option<f64>) -> Self {
         let part = |count: usize| count as f64 / run.steps.max(1) as f64;
         let missed = run.steps.saturating_sub(run.done);
         Self {
@@ -90,8 +93,9 @@ impl Row {
             miss_rate: part(missed),
             accuracy: None,
             right_in_time: part(run.done),
-            oracle: None,
-            regret: None,
+            oracle,
+            regret: oracle.map(|oracle| oracle - run.worth),
+            worth: Some(run.worth),
             mean_density: run.mean_density,
             p50_ms: run.p50_ms,
             p95_ms: run.p95_ms,

@@ -36,15 +36,17 @@ fn check(scenarios: &[String], traces: Option<&Path>) -> Result<End> {
 /// Reads a scenario and, unless it names files that nobody told the folder of, its traces and loads.
 fn whole(name: &str, traces: Option<&Path>) -> Result<()> {
     let scenario = any_scenario(name)?.with_files_in(traces);
-    if !scenario.needs_files() || traces.is_some() {
-        let ladder = library::ladder()?;
-        match scenario {
-            AnyScenario::Plain(scenario) => {
-                scenario.trace()?;
-                scenario.requests(&ladder)?;
-            }
-            AnyScenario::Fleet(scenario) => drop(FleetStage::new(&scenario, &ladder)?),
+    if scenario.needs_files() && traces.is_none() {
+        println!("{name}: good, without its files; say --traces DIR to have them read");
+        return Ok(());
+    }
+    let ladder = library::ladder()?;
+    match scenario {
+        AnyScenario::Plain(scenario) => {
+            scenario.trace()?;
+            scenario.requests(&ladder)?;
         }
+        AnyScenario::Fleet(scenario) => drop(FleetStage::new(&scenario, &ladder)?),
     }
     println!("{name}: good");
     Ok(())

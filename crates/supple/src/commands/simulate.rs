@@ -1,9 +1,10 @@
 //! `supple simulate`
 use super::{End, demand_kept, fleet_kept, policy, read_ladder};
 use crate::options::Simulate;
-use anyhow::{Result, ensure};
+use anyhow::Result;
 use supple_sim::{
-    AnyScenario, FleetScenario, FleetStage, Report, Run, Scenario, Trace, hindsight, simulate, simulate_training,
+    AnyScenario, FleetScenario, FleetStage, Report, Run, Scenario, Trace, best_found, hindsight, hindsight_training,
+    simulate, simulate_training,
 };
 use supple_strategy::Ladder;
 
@@ -28,6 +29,9 @@ fn plain(options: &Simulate, scenario: &Scenario) -> Result<End> {
             let mut policy = policy(name, scenario, ladder)?;
             runs.push(simulate_training(scenario, ladder, &trace, policy.as_mut(), name)?);
         }
+        if options.regret {
+            runs.push(hindsight_training(scenario, ladder, &trace)?);
+        }
         Report::new(scenario, Vec::new()).with_training(runs)
     } else {
         let mut runs = runs(scenario, &trace, ladder, &names)?;
@@ -42,10 +46,12 @@ fn plain(options: &Simulate, scenario: &Scenario) -> Result<End> {
 }
 
 fn fleet(options: &Simulate, scenario: &FleetScenario) -> Result<End> {
-    ensure!(!options.regret, "--regret: {} is a fleet: expected one model on one machine", options.play.scenario);
     let ladder = read_ladder(&options.ladder)?;
     let stage = FleetStage::new(scenario, &ladder)?;
-    let runs = options.play.policies().iter().map(|name| stage.run(name)).collect::<Result<_, _>>()?;
+    let mut runs = options.play.policies().iter().map(|name| stage.run(name)).collect::<Result<Vec<_>, _>>()?;
+    if options.regret {
+        runs.push(best_found(&stage)?);
+    }
     let report = Report::of_fleet(scenario, runs);
     print(&report, options.json)?;
     options.play.write(&report, None)?;
