@@ -57,7 +57,9 @@ impl Right for Packed<'_> {
     fn panel(&mut self, index: usize, terms: Range<usize>) -> Panel<'_> {
         let Self { data, depth, width: stride, lines } = *self;
         match lines {
-            Some(lines) => Panel { data: &data[index * depth * stride..][..depth * stride], stride, lines: lines.slice(terms) },
+            Some(lines) => {
+                Panel { data: &data[index * depth * stride..][..depth * stride], stride, lines: lines.slice(terms) }
+            }
             None => {
                 let data = &data[(index * depth + terms.start) * stride..][..terms.len() * stride];
                 Panel { data, stride, lines: Indices::first(terms.len()) }

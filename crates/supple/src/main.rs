@@ -38,7 +38,9 @@ fn threads(command: &Command) -> usize {
     match command {
         Command::Train(_) => machine::cpus(),
         Command::Sweep(options) => options.threads.unwrap_or_else(machine::cpus).max(1),
-        Command::Bench(Bench { what: BenchCommand::Kernels(options) }) => options.threads.iter().copied().max().unwrap_or(1),
+        Command::Bench(Bench { what: BenchCommand::Kernels(options) }) => {
+            options.threads.iter().copied().max().unwrap_or(1)
+        }
         _ => 1,
     }
 }

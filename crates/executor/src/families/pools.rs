@@ -86,8 +86,14 @@ impl Plane {
         let &[.., height, width] = call.shape().as_slice() else { return None };
         let Self { kernel, stride, dilation, .. } = *self;
         let (windows, padding, threads) = ([height, width], self.padding.map(|[before, _]| before), call.mode.threads);
-        let call = (call.mode.kernels && self.function == PoolFunction::Max)
-            .then_some(MaxPoolCall { windows, kernel, stride, padding, dilation, threads })?;
+        let call = (call.mode.kernels && self.function == PoolFunction::Max).then_some(MaxPoolCall {
+            windows,
+            kernel,
+            stride,
+            padding,
+            dilation,
+            threads,
+        })?;
         max_pool(x, call)
     }
 

@@ -1,5 +1,7 @@
 //! The gradients of what the extension adds.
-use super::extension::{Buffers, Floats, Layers, attend_backward, dense, input_gradient, largest_backward, weight_gradient};
+use super::extension::{
+    Buffers, Floats, Layers, attend_backward, dense, input_gradient, largest_backward, weight_gradient,
+};
 use super::{AttentionCall, Blocks, Call, MaxPoolCall};
 use burn::backend::Autodiff;
 use burn::backend::autodiff::NodeId;

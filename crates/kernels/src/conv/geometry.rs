@@ -150,7 +150,8 @@ impl Conv2d {
         let tap = |tap: usize| {
             let sees = |region: &&Region| region.elements.iter().any(|e| e[0] as usize == tap);
             let seen = || regions.iter().filter(sees);
-            let distance = seen().flat_map(|region| &region.elements).find(|e| e[0] as usize == tap).map_or(0, |e| e[1]);
+            let distance =
+                seen().flat_map(|region| &region.elements).find(|e| e[0] as usize == tap).map_or(0, |e| e[1]);
             let each = |n: usize| seen().flat_map(move |region| region.places.iter().map(move |&p| place(n, p)));
             let line = |n: usize| seen().flat_map(move |r| r.pixels.iter().map(move |p| (n * pixels) as u32 + p));
             Tap {

@@ -134,7 +134,12 @@ impl BackwardWeight<'_> {
                 for (index, panel) in packed.chunks_exact_mut(depth * width).take(columns.panels).enumerate() {
                     let outputs = columns.of(group * columns.panels + index);
                     let dy = &self.dy[(n * conv.outputs + outputs.start) * pixels..];
-                    pack_columns(simd, (dy, pixels), [pixels, outputs.len()], (&mut panel[i * pixels * width..], width));
+                    pack_columns(
+                        simd,
+                        (dy, pixels),
+                        [pixels, outputs.len()],
+                        (&mut panel[i * pixels * width..], width),
+                    );
                 }
             }
             for (panel, bias) in packed.chunks_exact(depth * width).zip(part.bias.chunks_exact_mut(width)) {
@@ -149,7 +154,8 @@ impl BackwardWeight<'_> {
                 let lines = tap.lines.as_ref().map(|lines| Indices::new(&lines[..terms]));
                 let right = Packed { data: &packed, depth, width, lines };
                 let out = Matrix::new(&mut part.sums[tap.first * line..], [tap.bases.len(), line], tap.step * line);
-                let (left, panels, blocks) = (Left { x: &framed, bases, offsets }, 0..columns.panels, Blocks::of(width));
+                let (left, panels, blocks) =
+                    (Left { x: &framed, bases, offsets }, 0..columns.panels, Blocks::of(width));
                 simd.vectorize(Product { left, right, panels, width, blocks, bias, relu: false, out });
             }
         }
