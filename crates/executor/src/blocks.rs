@@ -1,10 +1,11 @@
 //! Which blocks of a layer's weights are there.
 use crate::error::{Error, Result};
 use std::sync::Arc;
-use supple_graph::blocks::HEIGHT;
-use supple_graph::{Array, Density, Op, Operator};
+use supple_graph::blocks::height;
+use supple_graph::kinds::Pattern as OfEach;
+use supple_graph::{Array, Choice, Kind, Op, Operator, SparsityKind};
 use supple_kernels::pattern::Shape;
-use supple_kernels::{Conv2d, Layer, Linear, Order, Pack, Pattern};
+use supple_kernels::{Conv2d, Cut, Layer, Linear, Order, Pack, Pattern};
 
 /// Blocks of a layer's weights: all in order of importance, of which a density is a prefix, or those of one density alone.
 #[derive(Clone, Debug)]
@@ -16,24 +17,23 @@ pub(crate) struct Blocks {
 }
 
 impl Blocks {
-    /// All blocks of `weights`.
+    /// All blocks of `weights`, in the order in which a kind leaves them out.
     ///
     /// # Errors
     /// When the operator has no such blocks.
-    pub fn all(op: &Op, weights: &Array) -> Result<Self> {
+    pub fn all(op: &Op, weights: &Array, kind: Kind) -> Result<Self> {
         let layer = layer(op, weights.shape())?;
-        let pack = Pack::new(&layer, weights.data(), weights.data(), HEIGHT, Order::Importance);
+        let pack = Pack::new(&layer, weights.data(), weights.data(), height(kind), order(kind));
         Self::of(pack, layer, weights)
     }
 
-    /// The most important blocks of each row of `weights`.
+    /// The blocks that a choice leaves of each row of `weights`.
     ///
     /// # Errors
     /// When the operator has no such blocks.
-    pub fn best(op: &Op, weights: &Array, keep: Density) -> Result<Self> {
+    pub fn best(op: &Op, weights: &Array, choice: Choice) -> Result<Self> {
         let layer = layer(op, weights.shape())?;
-        let kept = keep.kept(Shape::of(&layer).positions);
-        Self::of(Pack::best(&layer, weights.data(), HEIGHT, kept), layer, weights)
+        Self::of(Pack::best(&layer, weights.data(), cut(&layer, choice)), layer, weights)
     }
 
     fn of(pack: Result<Pack, supple_kernels::Error>, layer: Layer, weights: &Array) -> Result<Self> {
@@ -41,10 +41,10 @@ impl Blocks {
         Ok(Self { kept: pack.stored(), pack: Arc::new(pack), layer, shape: weights.shape().to_vec() })
     }
 
-    /// The first of all of them.
+    /// Those of all of them that a choice of the kind leaves: the first.
     #[must_use]
-    pub fn keeping(self, keep: Density) -> Self {
-        Self { kept: keep.kept(self.pack.stored()), ..self }
+    pub fn keeping(self, Choice { kind, density }: Choice) -> Self {
+        Self { kept: kind.kept(self.pack.stored(), density), ..self }
     }
 
     /// The values that were packed, `[rows of blocks, stored, height]`.
@@ -92,6 +92,16 @@ impl Blocks {
         let ones = vec![1.0; self.pack.values().len()];
         Ok(Array::new(self.shape.clone(), self.scatter(&ones))?)
     }
+}
+
+/// In which order a kind leaves out blocks.
+fn order(kind: Kind) -> Order {
+    if kind == Kind::Pattern(OfEach) { Order::OfEach(OfEach::OF) } else { Order::Importance }
+}
+
+/// The blocks of a layer that a choice leaves.
+pub(crate) fn cut(layer: &Layer, Choice { kind, density }: Choice) -> Cut {
+    Cut { height: height(kind), order: order(kind), kept: kind.kept(Shape::of(layer).positions, density) }
 }
 
 /// The layer with weights of this shape on one sample, as far as its weights tell.

@@ -7,7 +7,9 @@ use crate::tensor::Any;
 use burn::tensor::Device;
 use std::collections::{BTreeMap, BTreeSet};
 use supple_graph::operators::UnaryFunction;
-use supple_graph::{Blocked, DType, Density, Elastic, Fact, Graph, NodeId, Op, Operator, Setting, SiteId, Value};
+use supple_graph::{
+    Blocked, Choice, DType, Density, Elastic, Fact, Graph, Kind, NodeId, Op, Operator, Setting, SiteId, Value,
+};
 
 /// How operators are computed.
 #[derive(Clone, Copy, Debug)]
@@ -101,17 +103,22 @@ pub(crate) struct Thinned {
     pub weight: NodeId,
     /// The layer as it is left.
     pub op: Op,
-    pub density: Density,
+    pub choice: Choice,
 }
 
-/// For sites within the weights of layers, the greatest density up to which blocks are packed; above, dense weights with zeros are faster. Where it
-/// says nothing, blocks are packed at every density.
-pub type BreakEven = BTreeMap<SiteId, Option<Density>>;
+/// For sites within the weights of layers and the kinds that fit there, the greatest density up to which blocks are packed; above, dense weights with
+/// zeros are faster. Where it says nothing, blocks are packed at every density.
+pub type BreakEven = BTreeMap<(SiteId, Kind), Option<Density>>;
+
+/// Whether what a choice leaves within weights is to be packed.
+pub fn pays(limits: &BreakEven, site: SiteId, Choice { kind, density }: Choice) -> bool {
+    limits.get(&(site, kind)).is_none_or(|limit| limit.is_some_and(|limit| density <= limit))
+}
 
 impl Thinned {
     /// Whether blocks are to be packed.
     pub fn pays(&self, limits: &BreakEven) -> bool {
-        limits.get(&self.site).is_none_or(|limit| limit.is_some_and(|limit| self.density <= limit))
+        pays(limits, self.site, self.choice)
     }
 }
 
@@ -137,14 +144,8 @@ impl Program {
             Ok(Step { name: node.name.clone(), runner, region, blocks: None, facts: node.facts.clone() })
         };
         let thinned = elastic.analysis().blocked().iter().filter_map(|&(Blocked { layer, weight }, site)| {
-            let density = setting.density(site);
-            (density < Density::FULL).then(|| Thinned {
-                site,
-                layer,
-                weight,
-                op: graph.node(layer).op.clone(),
-                density,
-            })
+            let choice = setting.choice(site).filter(|choice| choice.density < Density::FULL)?;
+            Some(Thinned { site, layer, weight, op: graph.node(layer).op.clone(), choice })
         });
         Ok(Self { steps: graph.ids().map(step).collect::<Result<_>>()?, thinned: thinned.collect() })
     }

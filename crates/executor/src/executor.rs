@@ -8,7 +8,7 @@ use crate::tensor::{Any, download, lengths, upload};
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 use std::sync::Arc;
-use supple_graph::{Array, DType, Elastic, Fact, Graph, NodeId, Op, Setting, Weights};
+use supple_graph::{Array, DType, Elastic, Fact, Graph, Kind, NodeId, Op, Setting, Weights};
 
 /// What a setting needs ready: views into the weights, and its operators.
 #[derive(Debug)]
@@ -22,8 +22,8 @@ struct Plan {
 ///
 /// Weights stand in order of importance, so that every setting is a prefix: a plan holds views, not copies. Only where an axis is a chain of parts
 /// that thin out each on its own, as behind a concatenation, what is left is no prefix, and a plan holds a copy of it. Weights of which a setting
-/// leaves out blocks are packed once, in order of importance, and every density of blocks is a prefix of that; where axes are thinned out too, a plan
-/// holds a pack of its own.
+/// leaves out something are packed once for each kind, in the order in which it leaves them out, and every density is a prefix of that; where axes are
+/// thinned out too, a plan holds a pack of its own.
 #[derive(Debug)]
 pub struct Executor {
     elastic: Arc<Elastic>,
@@ -31,7 +31,7 @@ pub struct Executor {
     backend: Backend,
     mode: Mode,
     full: Vec<Option<Any>>,
-    packs: BTreeMap<NodeId, (Blocks, Any)>,
+    packs: BTreeMap<(NodeId, Kind), (Blocks, Any)>,
     break_even: BreakEven,
     plans: Vec<Plan>,
     current: usize,
@@ -130,7 +130,7 @@ impl Executor {
         let packed = self.mode.kernels && thinned.pays(&self.break_even);
         if !packed || !whole {
             let weights = download(dense)?;
-            let blocks = Blocks::best(&thinned.op, &weights, thinned.density)?;
+            let blocks = Blocks::best(&thinned.op, &weights, thinned.choice)?;
             if packed {
                 let values = upload(&blocks.values()?);
                 return Ok((Some(blocks), values));
@@ -138,15 +138,15 @@ impl Executor {
             let masked = Array::new(weights.shape().to_vec(), blocks.scatter(&blocks.gather(weights.data())))?;
             return Ok((None, upload(&masked)));
         }
-        let (blocks, values) = match self.packs.entry(thinned.weight) {
+        let (blocks, values) = match self.packs.entry((thinned.weight, thinned.choice.kind)) {
             Entry::Occupied(there) => there.into_mut(),
             Entry::Vacant(free) => {
-                let blocks = Blocks::all(&thinned.op, &download(dense)?)?;
+                let blocks = Blocks::all(&thinned.op, &download(dense)?, thinned.choice.kind)?;
                 let values = upload(&blocks.values()?);
                 free.insert((blocks, values))
             }
         };
-        Ok((Some(blocks.clone().keeping(thinned.density)), values.clone()))
+        Ok((Some(blocks.clone().keeping(thinned.choice)), values.clone()))
     }
 
     /// Switches to a prepared setting: a comparison and an index, without allocation.

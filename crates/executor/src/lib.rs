@@ -20,7 +20,7 @@ mod tensor;
 pub mod trainer;
 
 pub use adam::AdamConfig;
-pub use bridge::BreakEven;
+pub use bridge::{BreakEven, pays};
 pub use capture::capture;
 pub use device::Backend;
 pub use error::{Error, Result};

@@ -5,8 +5,8 @@ use crate::executor::Executor;
 use crate::loss::{Batch, Score};
 use crate::trainer::Trainer;
 use std::time::Instant;
-use supple_graph::{Array, Elastic, Setting, SiteId};
-use supple_kernels::Layer;
+use supple_graph::{Array, Choice, Elastic, Setting, SiteId};
+use supple_kernels::{Cut, Layer};
 
 /// Service times in seconds of one run of `input` at each setting: `rounds` each, interleaved, after a warm-up. A run of the same setting goes before each
 /// that is timed, as it mostly does where requests are served: the caches hold its weights.
@@ -80,7 +80,12 @@ pub fn quality<'a>(executor: &Executor, batches: impl IntoIterator<Item = &'a Ba
     Ok((sum / rows.max(1) as f64, total))
 }
 
-/// The layers whose weights can be left out in blocks, as kernels see them for `batch` samples.
+/// The blocks of a layer that a choice within its weights leaves, as kernels see them.
+pub fn cut(layer: &Layer, choice: Choice) -> Cut {
+    blocks::cut(layer, choice)
+}
+
+/// The layers within whose weights something can be left out, as kernels see them for `batch` samples.
 ///
 /// # Errors
 /// When a layer is none that there are kernels for.

@@ -2,9 +2,10 @@
 use crate::error::Result;
 use crate::loss::Batch;
 use crate::trainer::{Gradients, Trainer};
-use supple_graph::{Array, Elastic, Site, Weights};
+use std::collections::BTreeMap;
+use supple_graph::{Array, Elastic, Kind, Site, SiteId, Weights};
 
-/// Scores of the units of one site, in order.
+/// Scores of the units of one site, in the order in which one kind keeps them longest.
 #[derive(Clone, Debug, PartialEq)]
 pub struct UnitScores {
     /// Sum of the magnitudes of the weights that leave with the unit.
@@ -16,31 +17,35 @@ pub struct UnitScores {
     pub fisher: Vec<f64>,
 }
 
-/// Scores of all units of all sites, for a trainer's weights, over these batches. A weight between two sites counts at both.
+/// Scores of all units of all sites, for each kind that fits there, for a trainer's weights, over these batches. A weight between two sites counts at both.
 ///
 /// # Errors
 /// When a batch does not fit.
-pub fn unit_scores<'a>(trainer: &Trainer, batches: impl IntoIterator<Item = &'a Batch>) -> Result<Vec<UnitScores>> {
+pub fn unit_scores<'a>(
+    trainer: &Trainer,
+    batches: impl IntoIterator<Item = &'a Batch>,
+) -> Result<BTreeMap<(SiteId, Kind), UnitScores>> {
     let elastic = trainer.elastic().clone();
     let weights = trainer.weights()?;
     let sites = &elastic.analysis().sites;
-    let fresh = |site: &Site| {
-        let magnitude = magnitudes(&elastic, site, &weights);
+    let fresh = |(id, kind): (SiteId, Kind)| {
+        let magnitude = magnitudes(&elastic, (&sites[id.0], kind), &weights);
         let zeros = vec![0.0; magnitude.len()];
-        UnitScores { magnitude, taylor: zeros.clone(), fisher: zeros }
+        ((id, kind), UnitScores { magnitude, taylor: zeros.clone(), fisher: zeros })
     };
-    let mut scores: Vec<UnitScores> = sites.iter().map(fresh).collect();
+    let ways = |(at, site): (usize, &Site)| site.kinds.clone().into_iter().map(move |kind| (SiteId(at), kind));
+    let mut scores: BTreeMap<_, UnitScores> = sites.iter().enumerate().flat_map(ways).map(fresh).collect();
     let dense = elastic.analysis().dense();
     let mut count = 0.0f64;
     for batch in batches {
         let products = products(&weights, &trainer.gradients(batch, &dense)?.1);
-        for (site, scores) in sites.iter().zip(&mut scores) {
-            scores.add(&sums(&elastic, site, &weights, &products));
+        for (&(id, kind), scores) in &mut scores {
+            scores.add(&sums(&elastic, (&sites[id.0], kind), &weights, &products));
         }
         count += 1.0;
     }
     let mean = |v: &mut f64| *v /= count.max(1.0);
-    scores.iter_mut().for_each(|s| s.taylor.iter_mut().chain(&mut s.fisher).for_each(mean));
+    scores.values_mut().for_each(|s| s.taylor.iter_mut().chain(&mut s.fisher).for_each(mean));
     Ok(scores)
 }
 
@@ -64,19 +69,19 @@ fn products(weights: &Weights, gradients: &Gradients) -> Weights {
 }
 
 /// Magnitudes of what leaves with each unit.
-fn magnitudes(elastic: &Elastic, site: &Site, weights: &Weights) -> Vec<f64> {
+fn magnitudes(elastic: &Elastic, (site, kind): (&Site, Kind), weights: &Weights) -> Vec<f64> {
     let Some(blocked) = site.blocked else { return elastic.importance(site, weights) };
     let array = &weights[&blocked.weight];
     let mut magnitudes = array.clone();
     magnitudes.data_mut().iter_mut().for_each(|w| *w = w.abs());
-    blocked.ranked(elastic.graph(), array, &magnitudes)
+    blocked.ranked(elastic.graph(), kind, array, &magnitudes)
 }
 
 /// Sums over what leaves with each unit; importance sums magnitudes, so both signs go alone.
-fn sums(elastic: &Elastic, site: &Site, weights: &Weights, values: &Weights) -> Vec<f64> {
+fn sums(elastic: &Elastic, (site, kind): (&Site, Kind), weights: &Weights, values: &Weights) -> Vec<f64> {
     if let Some(blocked) = site.blocked {
-        let values = values.get(&blocked.weight);
-        return values.map_or(Vec::new(), |values| blocked.ranked(elastic.graph(), &weights[&blocked.weight], values));
+        let ranked = |values| blocked.ranked(elastic.graph(), kind, &weights[&blocked.weight], values);
+        return values.get(&blocked.weight).map_or(Vec::new(), ranked);
     }
     let part = |clip: fn(f32) -> f32| {
         let clipped = values.iter().map(|(&id, array)| {

@@ -195,7 +195,7 @@ impl Trainer {
     fn thin(&self, program: &mut Program, thinned: &Thinned, leaf: Any) -> Result<(Any, Any)> {
         let device = self.backend.device();
         let weights = download(<Dispatch as AutodiffBackend>::inner(leaf.clone()))?;
-        let blocks = Blocks::best(&thinned.op, &weights, thinned.density)?;
+        let blocks = Blocks::best(&thinned.op, &weights, thinned.choice)?;
         let mask = blocks.mask()?;
         let there = upload(&mask, DType::Bool, device.as_dispatch());
         let pays = self.mode.kernels && thinned.pays(&self.break_even);

@@ -185,17 +185,20 @@ impl Analysis {
 
     /// The same density at every site of axes; all weights of what is left.
     pub fn uniform(&self, density: Density) -> Setting {
-        self.at(density, |site| site.blocked.is_none())
+        let chosen = |site: &Site| site.blocked.is_none().then_some(Choice { kind: site.kinds[0], density });
+        self.at(chosen)
     }
 
-    /// The same density within the weights of every layer that can be thinned out so; all axes whole.
-    pub fn uniform_blocks(&self, density: Density) -> Setting {
-        self.at(density, |site| site.blocked.is_some())
+    /// The same density of one kind within the weights of every layer that it fits; everything else whole.
+    pub fn uniform_within(&self, kind: Kind, density: Density) -> Setting {
+        let chosen = |site: &Site| site.blocked.is_some() && site.kinds.contains(&kind) && density < Density::FULL;
+        self.at(|site| chosen(site).then_some(Choice { kind, density }))
     }
 
-    fn at(&self, density: Density, chosen: impl Fn(&Site) -> bool) -> Setting {
-        let density = |site| if chosen(site) { density } else { Density::FULL };
-        Setting::new(self.sites.iter().map(|site| Choice { kind: site.kinds[0], density: density(site) }).collect())
+    /// The choice at every site, dense where there is none.
+    fn at(&self, chosen: impl Fn(&Site) -> Option<Choice>) -> Setting {
+        let dense = |site: &Site| Choice { kind: site.kinds[0], density: Density::FULL };
+        Setting::new(self.sites.iter().map(|site| chosen(site).unwrap_or_else(|| dense(site))).collect())
     }
 
     /// Everything dense.
@@ -210,8 +213,10 @@ impl Analysis {
         fits.then(|| self.sites.iter().enumerate().map(kept).collect())
     }
 
-    /// A choice of `density` at one site.
-    pub fn choice(&self, site: SiteId, density: Density) -> Choice {
-        Choice { kind: self.sites[site.0].kinds[0], density }
+    /// The first site at which a setting leaves out something in a way that does not fit there, and that way.
+    pub fn misfit(&self, setting: &Setting) -> Option<(&Site, Kind)> {
+        let chosen = self.sites.iter().zip(setting.choices());
+        let fits = |site: &Site, choice: &Choice| choice.density == Density::FULL || site.kinds.contains(&choice.kind);
+        chosen.into_iter().find(|(site, choice)| !fits(site, choice)).map(|(site, choice)| (site, choice.kind))
     }
 }

@@ -1,20 +1,28 @@
-//! Blocks of a layer's weights: which there are, and which stay at a density.
+//! Within a layer's weights: which blocks there are, and which stay at a density.
 use crate::array::Array;
-use crate::density::Density;
 use crate::graph::{Graph, NodeId};
-use crate::kind::{SparsityKind, best_first};
-use crate::kinds::{Block, Kind};
+use crate::kind::SparsityKind;
+use crate::kinds::{Block, Kind, Pattern, Unstructured};
 use crate::operators::Op;
+use crate::setting::Choice;
 use serde::Serialize;
 use std::ops::Range;
 
-/// Output channels of a block.
+/// Output channels of a block of [`Kind::Block`].
 pub const HEIGHT: usize = 8;
+
+/// The kinds that leave out something within weights.
+pub const WITHIN: [Kind; 3] = [Kind::Block(Block), Kind::Pattern(Pattern), Kind::Unstructured(Unstructured)];
+
+/// Output channels that leave together when a kind leaves out something within weights: one where it takes single weights.
+pub fn height(kind: Kind) -> usize {
+    if kind == Kind::Block(Block) { HEIGHT } else { 1 }
+}
 
 /// More positions have no index of 16 bits.
 const MOST_POSITIONS: usize = 1 << 16;
 
-/// A layer whose weights can be left out in blocks of [`HEIGHT`] output channels of one group by one *position*: an input of a linear layer, an input
+/// A layer whose weights can be left out in blocks of [`height`] output channels of one group by one *position*: an input of a linear layer, an input
 /// channel and an element of the kernel of a convolution. Every row of blocks keeps as many.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 pub struct Blocked {
@@ -33,18 +41,26 @@ impl Blocked {
         graph.ids().filter_map(|id| Self::of(graph, id)).filter(|found| readers[found.weight.0] == 1).collect()
     }
 
-    /// Sums of `values`, one for each of the `weights`, over the blocks that leave together: the most important of every row first. What a density
-    /// leaves out stands behind what it keeps.
-    pub fn ranked(&self, graph: &Graph, weights: &Array, values: &Array) -> Vec<f64> {
+    /// Sums of `values`, one for each of the `weights`, over the blocks of a kind that leave together: those of every row that stay longest first. What a
+    /// density leaves out stands behind what it keeps.
+    pub fn ranked(&self, graph: &Graph, kind: Kind, weights: &Array, values: &Array) -> Vec<f64> {
         let Some(layout) = Layout::of(&graph.node(self.layer).op, weights.shape()) else { return Vec::new() };
         let mut sums = vec![0.0; layout.positions];
-        for outputs in layout.rows() {
-            let order = best_first(&layout.scores(weights.data(), &outputs));
+        for outputs in layout.rows(height(kind)) {
+            let order = kind.order(&layout.scores(weights.data(), &outputs));
             for (sum, position) in sums.iter_mut().zip(order) {
                 *sum += outputs.clone().map(|o| f64::from(values.data()[layout.at(o, position)])).sum::<f64>();
             }
         }
         sums
+    }
+
+    /// Blocks of a row, and the kinds that fit.
+    pub(crate) fn fits(&self, graph: &Graph) -> (usize, Vec<Kind>) {
+        let shape = graph.node(self.weight).facts[0].shape_at(1);
+        let positions = Layout::of(&graph.node(self.layer).op, &shape).map_or(0, |layout| layout.positions);
+        let fits = |kind: &Kind| *kind == Kind::Block(Block) || kind.fits(positions, 1);
+        (positions, WITHIN.into_iter().filter(fits).collect())
     }
 
     fn of(graph: &Graph, layer: NodeId) -> Option<Self> {
@@ -88,11 +104,11 @@ impl Layout {
         output * self.by_output + position * self.by_position
     }
 
-    /// Sets to zero what is left out of each row of blocks: a block's importance is the sum of its magnitudes.
-    pub fn mask(&self, weights: &mut Array, keep: Density) {
+    /// Sets to zero what a choice leaves out of each row of blocks: a block's importance is the sum of its magnitudes.
+    pub fn mask(&self, weights: &mut Array, Choice { kind, density }: Choice) {
         let data = weights.data_mut();
-        for outputs in self.rows() {
-            let mask = Kind::Block(Block).mask(&self.scores(data, &outputs), keep);
+        for outputs in self.rows(height(kind)) {
+            let mask = kind.mask(&self.scores(data, &outputs), density);
             for (position, _) in mask.0.iter().enumerate().filter(|(_, keep)| !**keep) {
                 outputs.clone().for_each(|o| data[self.at(o, position)] = 0.0);
             }
@@ -100,11 +116,11 @@ impl Layout {
     }
 
     /// The outputs of every row of blocks.
-    fn rows(&self) -> impl Iterator<Item = Range<usize>> + use<> {
+    fn rows(&self, height: usize) -> impl Iterator<Item = Range<usize>> + use<> {
         let size = self.outputs;
         let firsts =
-            (0..self.groups).flat_map(move |group| (0..size).step_by(HEIGHT).map(move |at| (group * size, at)));
-        firsts.map(move |(group, at)| group + at..group + (at + HEIGHT).min(size))
+            (0..self.groups).flat_map(move |group| (0..size).step_by(height).map(move |at| (group * size, at)));
+        firsts.map(move |(group, at)| group + at..group + (at + height).min(size))
     }
 
     /// The importance of the blocks of a row.
@@ -117,6 +133,7 @@ impl Layout {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::density::Density;
     use crate::fact::{Dim, Fact};
     use crate::operators::Conv;
 
@@ -135,13 +152,15 @@ mod tests {
         });
         let magnitudes =
             Array::new(weights.shape().to_vec(), weights.data().iter().map(|w| w.abs()).collect()).unwrap();
-        let ranked = blocked.ranked(&graph, &weights, &magnitudes);
         let layout = Layout::of(&graph.node(blocked.layer).op, weights.shape()).unwrap();
-        for keep in [1, 250, 500, 1000].map(|n| Density::new(n).unwrap()) {
-            let mut masked = weights.clone();
-            layout.mask(&mut masked, keep);
-            let kept: f64 = masked.data().iter().map(|w| f64::from(w.abs())).sum();
-            assert!((ranked[..keep.kept(18)].iter().sum::<f64>() - kept).abs() < 1e-6);
+        for kind in WITHIN {
+            let ranked = blocked.ranked(&graph, kind, &weights, &magnitudes);
+            for density in [1, 250, 500, 1000].map(|n| Density::new(n).unwrap()) {
+                let mut masked = weights.clone();
+                layout.mask(&mut masked, Choice { kind, density });
+                let kept: f64 = masked.data().iter().map(|w| f64::from(w.abs())).sum();
+                assert!((ranked[..kind.kept(18, density)].iter().sum::<f64>() - kept).abs() < 1e-6, "{kind:?}");
+            }
         }
     }
 }

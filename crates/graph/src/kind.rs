@@ -9,6 +9,13 @@ use serde::{Deserialize, Serialize};
 pub struct Mask(pub Vec<bool>);
 
 impl Mask {
+    /// Of `units` units, these are kept.
+    pub fn of(units: usize, kept: impl IntoIterator<Item = usize>) -> Self {
+        let mut mask = vec![false; units];
+        kept.into_iter().for_each(|unit| mask[unit] = true);
+        Self(mask)
+    }
+
     /// Number of units kept.
     pub fn kept(&self) -> usize {
         self.0.iter().filter(|&&keep| keep).count()
@@ -84,10 +91,25 @@ pub trait SparsityKind {
     /// Whether this kind can leave out part of an axis with `units` units of `block` elements each.
     fn fits(&self, units: usize, block: usize) -> bool;
 
-    /// The units kept when each has an importance score. Masks nest: a smaller density keeps a subset of what a
-    /// larger one keeps; at least one unit is kept.
+    /// How many of `units` units a density keeps: at least one, all of them at 1000, and never fewer at a larger density.
+    fn kept(&self, units: usize, keep: Density) -> usize {
+        keep.kept(units)
+    }
+
+    /// The units by an importance score of each, in the order in which they stay: a density keeps the first [`kept`](Self::kept) of them. By default the
+    /// best first; among equals the lower index.
+    fn order(&self, scores: &[f64]) -> Vec<usize> {
+        best_first(scores)
+    }
+
+    /// The units kept when each has an importance score. Masks nest: a smaller density keeps a subset of what a larger one keeps.
     fn mask(&self, scores: &[f64], keep: Density) -> Mask {
-        best_units(scores, keep.kept(scores.len()))
+        Mask::of(scores.len(), self.order(scores).into_iter().take(self.kept(scores.len(), keep)))
+    }
+
+    /// The density that stands for all those that keep as much, where a kind knows only a few degrees: the greatest of them.
+    fn settled(&self, keep: Density) -> Density {
+        keep
     }
 
     /// What remains of dense work when an operator is thinned to `keep`: the law of density. By default, work falls in proportion in the phases
@@ -102,13 +124,4 @@ pub(crate) fn best_first(scores: &[f64]) -> Vec<usize> {
     let mut order: Vec<usize> = (0..scores.len()).collect();
     order.sort_by(|&a, &b| scores[b].total_cmp(&scores[a]).then(a.cmp(&b)));
     order
-}
-
-/// The `kept` highest scores; among equals the lower index wins, so that masks nest.
-pub(crate) fn best_units(scores: &[f64], kept: usize) -> Mask {
-    let mut mask = vec![false; scores.len()];
-    for unit in best_first(scores).into_iter().take(kept) {
-        mask[unit] = true;
-    }
-    Mask(mask)
 }

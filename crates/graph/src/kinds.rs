@@ -1,6 +1,6 @@
 //! The ways to be sparse, one file each.
 use crate::density::Density;
-use crate::kind::{Level, Mask, Operand, SparsityKind};
+use crate::kind::{Level, Operand, SparsityKind};
 use crate::phase::Phase;
 use crate::work::Work;
 use serde::{Deserialize, Serialize};
@@ -59,8 +59,14 @@ impl SparsityKind for Kind {
     fn fits(&self, units: usize, block: usize) -> bool {
         self.as_dyn().fits(units, block)
     }
-    fn mask(&self, scores: &[f64], keep: Density) -> Mask {
-        self.as_dyn().mask(scores, keep)
+    fn kept(&self, units: usize, keep: Density) -> usize {
+        self.as_dyn().kept(units, keep)
+    }
+    fn order(&self, scores: &[f64]) -> Vec<usize> {
+        self.as_dyn().order(scores)
+    }
+    fn settled(&self, keep: Density) -> Density {
+        self.as_dyn().settled(keep)
     }
     fn work(&self, dense: Work, keep: Density, phase: Phase) -> Work {
         self.as_dyn().work(dense, keep, phase)

@@ -43,6 +43,20 @@ impl Setting {
         self.0.get(site.0).map_or(Density::FULL, |choice| choice.density)
     }
 
+    /// What is chosen at a site, if the setting names it.
+    pub fn choice(&self, site: SiteId) -> Option<Choice> {
+        self.0.get(site.0).copied()
+    }
+
+    /// This setting with another choice at one site.
+    #[must_use]
+    pub fn with_choice(mut self, site: SiteId, choice: Choice) -> Self {
+        if let Some(old) = self.0.get_mut(site.0) {
+            *old = choice;
+        }
+        self
+    }
+
     /// This setting with another density at one site.
     #[must_use]
     pub fn with(mut self, site: SiteId, density: Density) -> Self {

@@ -8,7 +8,6 @@ use crate::extent::{Extent, Kept};
 use crate::fact::{Dim, Fact};
 use crate::graph::{Graph, NodeId, Value, Weights};
 use crate::kind::SparsityKind;
-use crate::kinds::{Block, Kind};
 use crate::operator::Operator;
 use crate::operators::Op;
 use crate::phase::Phase;
@@ -45,6 +44,10 @@ impl Elastic {
     /// Units kept at each site.
     fn kept(&self, setting: &Setting) -> Result<Vec<usize>> {
         let wanted = self.analysis.sites.len();
+        if let Some((site, kind)) = self.analysis.misfit(setting) {
+            let fitting: Vec<&str> = site.kinds.iter().map(SparsityKind::name).collect();
+            return Err(Error::new(&site.name, format!("{}, expected one of {fitting:?}", kind.name())));
+        }
         self.analysis
             .kept(setting)
             .ok_or_else(|| Error::new("setting", format!("{} choices, expected {wanted}", setting.choices().len())))
@@ -114,12 +117,13 @@ impl Elastic {
         let work = |id| {
             let dense = graph.work_of(id, batch, phase);
             let found = blocked.binary_search_by_key(&id, |(blocked, _)| blocked.layer);
-            found.map_or(dense, |at| Kind::Block(Block).work(dense, setting.density(blocked[at].1), phase))
+            let choice = found.ok().and_then(|at| setting.choice(blocked[at].1));
+            choice.map_or(dense, |choice| choice.kind.work(dense, choice.density, phase))
         };
         Ok(graph.ids().map(work).sum())
     }
 
-    /// The weights without what `setting` leaves out; zero where a block is left out within those of a layer.
+    /// The weights without what `setting` leaves out; zero where something is left out within those of a layer.
     ///
     /// # Errors
     /// When the setting has not one choice a site.
@@ -136,8 +140,9 @@ impl Elastic {
         let graph = self.shrink(setting)?;
         for (blocked, site) in thinned {
             let Some(array) = weights.get_mut(&blocked.weight) else { continue };
-            if let Some(layout) = Layout::of(&graph.node(blocked.layer).op, array.shape()) {
-                layout.mask(array, setting.density(*site));
+            let layout = Layout::of(&graph.node(blocked.layer).op, array.shape());
+            if let Some((layout, choice)) = layout.zip(setting.choice(*site)) {
+                layout.mask(array, choice);
             }
         }
         Ok(weights)

@@ -29,5 +29,5 @@ pub use kernel::{Args, Kernel, Key, Operands};
 pub use layer::{Conv1d, Conv2d, Layer, Linear};
 pub use limits::Limits;
 pub use max_pool::MaxPool;
-pub use pack::{Order, Pack};
+pub use pack::{Cut, Order, Pack};
 pub use pattern::{Active, Blocks, Format, Pattern};

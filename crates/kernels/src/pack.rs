@@ -8,8 +8,20 @@ use crate::pattern::{Blocks, Shape};
 pub enum Order {
     /// The most important first: any number of them is a prefix.
     Importance,
-    /// First the most important of every `m` consecutive positions, then the second of each, and so on: `n` of `m` is the prefix of `n / m`.
+    /// First the most important of every `m` consecutive positions, then the second of each, and so on: `n` of `m` is the prefix of `n / m`. Of fewer than
+    /// `m` positions at the end, it is as large a part of these, rounded up.
     OfEach(usize),
+}
+
+/// The blocks that one density keeps.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Cut {
+    /// Outputs of a block.
+    pub height: usize,
+    /// Which blocks of a row come first.
+    pub order: Order,
+    /// How many of them are kept.
+    pub kept: usize,
 }
 
 /// Blocks of a layer's weights, stored once. Where all are there, each row in order of importance, a density is a prefix of every row.
@@ -36,16 +48,16 @@ impl Pack {
         Self::build(layer, [weights, scores], [height, stored], |importance| sort(importance, order))
     }
 
-    /// Packs the `kept` most important blocks of each row alone, in order of their positions: what one density needs, without a sort.
+    /// Packs the blocks of a cut alone, in order of their positions: what one density needs.
     ///
     /// # Errors
     /// As [`new`](Self::new); when there are not as many blocks.
-    pub fn best(layer: &Layer, weights: &[f32], height: usize, kept: usize) -> Result<Self, Error> {
-        let stored = Shape::of(layer).positions;
-        if kept > stored {
-            return Err(Error::new("pack", format!("{kept} blocks kept of {stored}")));
+    pub fn best(layer: &Layer, weights: &[f32], cut: Cut) -> Result<Self, Error> {
+        let (stored, Cut { height, order, kept }) = (Shape::of(layer).positions, cut);
+        if kept > stored || order == Order::OfEach(0) {
+            return Err(Error::new("pack", format!("{cut:?} of {stored} blocks")));
         }
-        Self::build(layer, [weights, weights], [height, kept], |importance| best(importance, kept))
+        Self::build(layer, [weights, weights], [height, kept], |importance| best(importance, order, kept))
     }
 
     fn build(
@@ -176,23 +188,28 @@ fn sort(importance: &[f32], order: Order) -> Vec<u16> {
         Order::Importance => positions.sort_by(falling),
         Order::OfEach(m) => {
             positions.chunks_mut(m).for_each(|some| some.sort_by(falling));
-            let ranked = positions.chunks(m).flat_map(|some| some.iter().copied().enumerate());
-            let mut ranked: Vec<(usize, u16)> = ranked.collect();
-            ranked.sort_by_key(|&(rank, _)| rank);
+            let ranked = |some: &[u16]| {
+                let length = some.len();
+                some.iter().enumerate().map(|(rank, &position)| (rank * m / length, position)).collect::<Vec<_>>()
+            };
+            let mut ranked: Vec<(usize, u16)> = positions.chunks(m).flat_map(ranked).collect();
+            ranked.sort_by_key(|&(n, _)| n);
             positions = ranked.into_iter().map(|(_, position)| position).collect();
         }
     }
     positions
 }
 
-/// The positions of the `kept` greatest, ascending; of equals the first.
-fn best(importance: &[f32], kept: usize) -> Vec<u16> {
+/// The first `kept` positions in this order, ascending; of equals the first.
+fn best(importance: &[f32], order: Order, kept: usize) -> Vec<u16> {
     let mut positions: Vec<u16> = (0..importance.len()).map(|i| i as u16).collect();
     let falling = |a: &u16, b: &u16| importance[usize::from(*b)].total_cmp(&importance[usize::from(*a)]).then(a.cmp(b));
-    if kept < positions.len() {
-        positions.select_nth_unstable_by(kept, falling);
-        positions.truncate(kept);
+    match order {
+        Order::Importance if kept < positions.len() => drop(positions.select_nth_unstable_by(kept, falling)),
+        Order::Importance => {}
+        Order::OfEach(_) => positions = sort(importance, order),
     }
+    positions.truncate(kept);
     positions.sort_unstable();
     positions
 }

@@ -4,7 +4,7 @@ mod common;
 use common::{Case, PHASES, UNTOUCHED, close, conv2d, linear};
 use proptest::prelude::*;
 use supple_graph::Phase;
-use supple_kernels::{Args, Blocks, Conv2d, Key, Layer, Linear, Operands, Order, Pack, Pattern, kernels};
+use supple_kernels::{Args, Blocks, Conv2d, Cut, Key, Layer, Linear, Operands, Order, Pack, Pattern, kernels};
 
 /// A layer's case with masked weights, and its pack.
 struct Sparse {
@@ -113,11 +113,13 @@ proptest! {
 
     /// The best of a row are its first in order of importance, and they are gathered from other weights too.
     #[test]
-    fn the_best_are_a_prefix(layer in prop_oneof![linear(), conv2d()], height in height(), share in 0.0..=1.0f64) {
+    fn the_best_are_a_prefix(
+        layer in prop_oneof![linear(), conv2d()], height in height(), order in order(), share in 0.0..=1.0f64,
+    ) {
         let case = Case::new(layer, 5);
-        let all = Pack::new(&layer, &case.w, &case.w, height, Order::Importance).unwrap();
+        let all = Pack::new(&layer, &case.w, &case.w, height, order).unwrap();
         let kept = (share * all.stored() as f64).round() as usize;
-        let best = Pack::best(&layer, &case.w, height, kept).unwrap();
+        let best = Pack::best(&layer, &case.w, Cut { height, order, kept }).unwrap();
         prop_assert_eq!(best.stored(), kept);
         let [mut prefix, mut alone, mut twice] = [(); 3].map(|()| vec![0.0; case.w.len()]);
         all.unpack(&layer, all.values(), kept, &mut prefix).unwrap();
@@ -126,7 +128,8 @@ proptest! {
         let doubled: Vec<f32> = case.w.iter().map(|w| 2.0 * w).collect();
         best.unpack(&layer, &best.gather(&layer, &doubled).unwrap(), kept, &mut twice).unwrap();
         prop_assert!(alone.iter().zip(&twice).all(|(w, twice)| 2.0 * w == *twice));
-        prop_assert!(Pack::best(&layer, &case.w, height, all.stored() + 1).is_err());
+        let more = Cut { height, order, kept: all.stored() + 1 };
+        prop_assert!(Pack::best(&layer, &case.w, more).is_err());
     }
 
     /// `n` of `m`: no more than `n` of every `m` consecutive weights are there, and they are the largest.

@@ -1,28 +1,36 @@
-//! Up to which density it pays to leave blocks out of a layer's weights.
+//! Up to which density it pays to leave something out of a layer's weights.
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
-use supple_graph::{Density, SiteId};
+use supple_graph::kinds::Block;
+use supple_graph::{Density, Kind, SiteId};
 
-/// Seconds of one layer with all its weights and with some blocks of them, measured in turn.
+/// Seconds of one layer with all its weights and with some of them, measured in turn.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Versus {
     /// All weights.
     pub dense: f64,
-    /// The blocks that a density keeps.
+    /// The weights, in blocks or singly, that a density keeps.
     pub blocks: f64,
 }
 
-/// One layer at one density of blocks, at the batch and the threads of the [`Stamp`](crate::Stamp) beside it.
+/// One layer at one density of one kind, at the batch and the threads of the [`Stamp`](crate::Stamp) beside it.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct LayerTimes {
     /// The site within the layer's weights.
     pub site: SiteId,
-    /// Part of the blocks that is kept.
+    /// How something is left out within them; where a file does not say, in blocks.
+    #[serde(default = "blocks")]
+    pub kind: Kind,
+    /// Part of the weights that is kept.
     pub density: Density,
     /// The pass forward.
     pub forward: Versus,
     /// The gradients of input, weights and bias.
     pub backward: Versus,
+}
+
+fn blocks() -> Kind {
+    Kind::Block(Block)
 }
 
 impl LayerTimes {
@@ -38,19 +46,23 @@ impl LayerTimes {
     }
 }
 
-/// For every site that was measured the greatest density up to which blocks took no longer than all weights, at every density measured; `None` where
-/// they took longer at the least.
-pub fn break_even(times: &[LayerTimes], asked: impl Fn(&LayerTimes) -> Versus) -> BTreeMap<SiteId, Option<Density>> {
+/// For every site and kind that was measured the greatest density up to which what is kept took no longer than all weights, at every density measured;
+/// `None` where it took longer at the least.
+pub fn break_even(
+    times: &[LayerTimes],
+    asked: impl Fn(&LayerTimes) -> Versus,
+) -> BTreeMap<(SiteId, Kind), Option<Density>> {
     let mut rising: Vec<&LayerTimes> = times.iter().collect();
-    rising.sort_by_key(|times| (times.site, times.density));
+    rising.sort_by_key(|times| (times.site, times.kind, times.density));
     let mut found = BTreeMap::new();
     let mut ended = None;
     for times in rising {
         let Versus { dense, blocks } = asked(times);
-        let limit = found.entry(times.site).or_insert(None);
+        let way = (times.site, times.kind);
+        let limit = found.entry(way).or_insert(None);
         if blocks > dense {
-            ended = Some(times.site);
-        } else if ended != Some(times.site) {
+            ended = Some(way);
+        } else if ended != Some(way) {
             *limit = Some(times.density);
         }
     }
@@ -60,22 +72,41 @@ pub fn break_even(times: &[LayerTimes], asked: impl Fn(&LayerTimes) -> Versus) -
 #[cfg(test)]
 mod tests {
     use super::*;
+    use supple_graph::kinds::Unstructured;
 
-    fn times(site: usize, per_mille: u16, blocks: f64) -> LayerTimes {
+    fn times(site: usize, per_mille: u16, seconds: f64) -> LayerTimes {
         let density = Density::new(per_mille).unwrap_or_default();
-        let (forward, backward) = (Versus { dense: 1.0, blocks }, Versus { dense: 2.0, blocks: 0.5 });
-        LayerTimes { site: SiteId(site), density, forward, backward }
+        let (forward, backward) = (Versus { dense: 1.0, blocks: seconds }, Versus { dense: 2.0, blocks: 0.5 });
+        LayerTimes { site: SiteId(site), kind: blocks(), density, forward, backward }
     }
 
     #[test]
     fn blocks_pay_up_to_the_first_density_at_which_they_do_not() {
         let measured =
             [times(0, 500, 0.8), times(0, 125, 0.3), times(0, 250, 1.2), times(1, 125, 1.1), times(1, 250, 0.9)];
+        let at = |site| (SiteId(site), blocks());
         let limits = break_even(&measured, LayerTimes::inference);
-        assert_eq!(limits[&SiteId(0)].map(Density::per_mille), Some(125));
-        assert_eq!(limits[&SiteId(1)], None);
+        assert_eq!(limits[&at(0)].map(Density::per_mille), Some(125));
+        assert_eq!(limits[&at(1)], None);
         let limits = break_even(&measured, LayerTimes::training);
-        assert_eq!(limits[&SiteId(0)].map(Density::per_mille), Some(500));
-        assert_eq!(limits[&SiteId(1)].map(Density::per_mille), Some(250));
+        assert_eq!(limits[&at(0)].map(Density::per_mille), Some(500));
+        assert_eq!(limits[&at(1)].map(Density::per_mille), Some(250));
+    }
+
+    #[test]
+    fn every_kind_has_a_limit_of_its_own() {
+        let single = Kind::Unstructured(Unstructured);
+        let measured = [times(0, 500, 0.8), LayerTimes { kind: single, ..times(0, 500, 1.4) }];
+        let limits = break_even(&measured, LayerTimes::inference);
+        assert_eq!(limits[&(SiteId(0), blocks())].map(Density::per_mille), Some(500));
+        assert_eq!(limits[&(SiteId(0), single)], None);
+    }
+
+    #[test]
+    fn a_file_that_names_no_kind_means_blocks() {
+        let text =
+            r#"{"site":3,"density":250,"forward":{"dense":2.0,"blocks":1.0},"backward":{"dense":2.0,"blocks":1.0}}"#;
+        let read: LayerTimes = serde_json::from_str(text).unwrap();
+        assert_eq!((read.site, read.kind), (SiteId(3), blocks()));
     }
 }

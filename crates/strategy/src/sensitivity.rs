@@ -2,7 +2,7 @@
 use crate::error::Error;
 use crate::ladder::Stamp;
 use serde::{Deserialize, Serialize};
-use supple_graph::{Density, Setting, SiteId};
+use supple_graph::{Density, Kind, Setting, SiteId};
 
 /// How good outputs are.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -34,6 +34,9 @@ impl Proxy {
 /// One site at one density, everything else dense.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Alone {
+    /// How something is left out; none for the first kind that fits at the site.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kind: Option<Kind>,
     /// The part kept.
     pub density: Density,
     /// Rise of the cross-entropy against dense, in nats; below zero where sparser is better.
@@ -51,11 +54,19 @@ pub struct SiteLosses {
     pub site: String,
     /// Its units.
     pub units: usize,
-    /// Densities below 1000, descending.
+    /// Kind after kind, for each densities below 1000, descending.
     pub alone: Vec<Alone>,
 }
 
-/// Two sites thinned out together: what that costs beyond what each costs alone.
+impl SiteLosses {
+    /// The losses of one kind: where none is measured, those of the first kind that fits.
+    pub fn of(&self, kind: Kind) -> impl Iterator<Item = &Alone> + Clone {
+        let named = self.alone.iter().any(|alone| alone.kind == Some(kind)).then_some(kind);
+        self.alone.iter().filter(move |alone| alone.kind == named)
+    }
+}
+
+/// Two sites thinned out together, in the first way that fits at each: what that costs beyond what each costs alone.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Pair {
     /// The sites, the first before the second.
@@ -86,13 +97,13 @@ pub struct Sensitivity {
 }
 
 impl Sensitivity {
-    /// Whether all numbers are finite, densities descend and pairs name sites; call it after reading one from a file.
+    /// Whether all numbers are finite, densities of a kind descend and pairs name sites; call it after reading one from a file.
     ///
     /// # Errors
     /// The first violation.
     pub fn check(&self) -> Result<(), Error> {
         for (i, site) in self.sites.iter().enumerate() {
-            let falls = site.alone.windows(2).all(|pair| pair[0].density > pair[1].density);
+            let falls = site.alone.windows(2).all(|pair| pair[0].kind < pair[1].kind || is_below(pair));
             if !falls {
                 return Err(Error::new(format!("sites[{i}].alone"), "descending densities"));
             }
@@ -123,7 +134,9 @@ impl Sensitivity {
 
     fn expect(&self, setting: &Setting, alone: fn(&Alone) -> f64, pair: fn(&Pair) -> f64) -> f64 {
         let left_out = |site: SiteId| 1.0 - setting.density(site).fraction();
-        let single = |(i, site): (usize, &SiteLosses)| interpolate(&site.alone, setting.density(SiteId(i)), alone);
+        let single = |(i, site): (usize, &SiteLosses)| {
+            setting.choice(SiteId(i)).map_or(0.0, |choice| interpolate(site.of(choice.kind), choice.density, alone))
+        };
         let cross = |measured: &Pair| {
             let [a, b] = measured.sites;
             pair(measured) * left_out(a) * left_out(b) / (1.0 - measured.density.fraction()).powi(2)
@@ -139,6 +152,11 @@ impl Sensitivity {
     }
 }
 
+/// Whether the second of two is of the same kind and of less density.
+fn is_below(pair: &[Alone]) -> bool {
+    pair[0].kind == pair[1].kind && pair[0].density > pair[1].density
+}
+
 fn check_finite(field: &str, numbers: impl IntoIterator<Item = f64>) -> Result<(), Error> {
     match numbers.into_iter().find(|number| !number.is_finite()) {
         Some(number) => Err(Error::new(format!("{field}: {number}"), "finite numbers")),
@@ -147,7 +165,7 @@ fn check_finite(field: &str, numbers: impl IntoIterator<Item = f64>) -> Result<(
 }
 
 /// A site's loss at a density: zero when dense, linear between the measured ones, the last one below them.
-fn interpolate(alone: &[Alone], density: Density, loss: fn(&Alone) -> f64) -> f64 {
+fn interpolate<'a>(alone: impl Iterator<Item = &'a Alone>, density: Density, loss: fn(&Alone) -> f64) -> f64 {
     let (mut above, mut at_above) = (Density::FULL, 0.0);
     for measured in alone {
         if density >= measured.density {

@@ -3,10 +3,11 @@ use crate::model::Model;
 use anyhow::{Result, ensure};
 use std::collections::BTreeSet;
 use std::time::Duration;
-use supple_executor::{Batch, Executor, measure};
-use supple_graph::blocks::HEIGHT;
-use supple_graph::{Density, Elastic, Phase, Setting, SiteId};
-use supple_kernels::bench::{Times, blocks_against_dense};
+use supple_executor::{Batch, BreakEven, Executor, measure, pays};
+use supple_graph::blocks::WITHIN;
+use supple_graph::{Choice, Density, Elastic, Kind, Phase, Setting, SiteId, SparsityKind};
+use supple_kernels::Cut;
+use supple_kernels::bench::{Times, cuts_against_dense};
 use supple_strategy::ladder::pareto;
 use supple_strategy::solvers::Greedy;
 use supple_strategy::{
@@ -40,20 +41,61 @@ fn densities() -> impl Iterator<Item = Density> {
     DENSITIES.into_iter().filter_map(Density::new)
 }
 
-/// Every density at all axes, and within all weights.
-pub fn uniform(elastic: &Elastic) -> impl Iterator<Item = Setting> {
-    let analysis = elastic.analysis();
-    let axes = densities().map(|density| analysis.uniform(density));
-    axes.chain(densities().map(|density| analysis.uniform_blocks(density)))
+/// The densities that are measured of a kind, dense first.
+pub fn densities_of(kind: Kind) -> impl Iterator<Item = Density> {
+    densities().filter(move |&density| kind.settled(density) == density)
 }
 
-/// The settings of a profile: every density at all axes and within all weights, and every density at each site alone. Dense first.
-fn grid(elastic: &Elastic) -> Vec<Setting> {
+/// One density everywhere.
+#[derive(Clone, Debug)]
+pub struct Everywhere {
+    /// Within weights the name of the kind, else `axes`.
+    pub kind: &'static str,
+    /// The density.
+    pub density: Density,
+    /// The setting.
+    pub setting: Setting,
+}
+
+/// Every density at all axes, and of every kind within all weights that it fits.
+pub fn uniform(elastic: &Elastic) -> impl Iterator<Item = Everywhere> {
     let analysis = elastic.analysis();
-    let uniform = uniform(elastic);
-    let alone = |site| densities().skip(1).map(move |density| analysis.dense().with(SiteId(site), density));
+    let axes = densities().map(|density| Everywhere { kind: "axes", density, setting: analysis.uniform(density) });
+    let within = move |kind: Kind| {
+        let at =
+            move |density| Everywhere { kind: kind.name(), density, setting: analysis.uniform_within(kind, density) };
+        densities_of(kind).map(at)
+    };
+    axes.chain(WITHIN.into_iter().flat_map(within))
+}
+
+/// The settings with one density everywhere, each once, dense first.
+pub fn everywhere(elastic: &Elastic) -> Vec<Setting> {
+    distinct(uniform(elastic).map(|everywhere| everywhere.setting))
+}
+
+/// Everything that may be offered at one site: each kind that fits at each density below dense, where that was not measured to be slower than all weights.
+fn offered<'a>(elastic: &'a Elastic, limits: &'a BreakEven, site: SiteId) -> impl Iterator<Item = Choice> + 'a {
+    let choices = |&kind: &Kind| densities_of(kind).skip(1).map(move |density| Choice { kind, density });
+    let choices = elastic.analysis().sites[site.0].kinds.iter().flat_map(choices);
+    choices.filter(move |&choice| pays(limits, site, choice))
+}
+
+/// Settings, each once.
+fn distinct(settings: impl IntoIterator<Item = Setting>) -> Vec<Setting> {
     let mut seen = BTreeSet::new();
-    uniform.chain((0..analysis.sites.len()).flat_map(alone)).filter(|s| seen.insert(s.clone())).collect()
+    settings.into_iter().filter(|setting| seen.insert(setting.clone())).collect()
+}
+
+/// The settings of a profile: every density at all axes and within all weights, and what may be offered at each site alone. Dense first.
+fn grid(elastic: &Elastic, limits: &BreakEven) -> Vec<Setting> {
+    let dense = elastic.analysis().dense();
+    let sites = (0..elastic.analysis().sites.len()).map(SiteId);
+    let alone = sites.flat_map(|site| {
+        let dense = &dense;
+        offered(elastic, limits, site).map(move |choice| dense.clone().with_choice(site, choice))
+    });
+    distinct(everywhere(elastic).into_iter().chain(alone))
 }
 
 fn entries(executor: &mut Executor, settings: &[Setting], input: &Batch, rounds: usize) -> Result<Vec<Entry>> {
@@ -76,31 +118,33 @@ pub fn profile(executor: &mut Executor, stamp: Stamp, input: &Batch, rounds: usi
         Some(threads) => layer_times(executor.elastic(), input, threads, rounds)?,
         None => Vec::new(),
     };
-    executor.set_break_even(break_even(&layers, LayerTimes::inference));
-    let settings = grid(executor.elastic());
+    let limits = break_even(&layers, LayerTimes::inference);
+    executor.set_break_even(limits.clone());
+    let settings = grid(executor.elastic(), &limits);
     Ok(Profile { stamp, entries: entries(executor, &settings, input, rounds)?, layers })
 }
 
-/// What leaving out blocks saves in each layer, forward and backward, on `threads` threads; a turn is as long as `rounds` of 2 ms, by three.
+/// What every kind within weights saves in each layer, forward and backward, on `threads` threads; a turn is as long as `rounds` of 2 ms, by three.
 ///
 /// # Errors
 /// When a kernel refuses a layer.
 pub fn layer_times(elastic: &Elastic, input: &Batch, threads: usize, rounds: usize) -> Result<Vec<LayerTimes>> {
     const TURNS: usize = 3;
-    let densities: Vec<Density> = densities().filter(|&density| density < Density::FULL).collect();
-    let fractions: Vec<f64> = densities.iter().map(|density| density.fraction()).collect();
     let turn = Duration::from_micros(2000 * rounds as u64 / TURNS as u64);
     let seconds = |dense: f64, blocks: f64| Versus { dense: dense / 1e3, blocks: blocks / 1e3 };
     let mut found = Vec::new();
     for (site, layer) in measure::blocked_layers(elastic, input.input.shape()[0])? {
-        let (dense, blocks) = blocks_against_dense(&layer, HEIGHT, &fractions, threads, (TURNS, turn))?;
-        let times = |(&density, blocks): (&Density, Times)| LayerTimes {
+        let choices: Vec<Choice> = offered(elastic, &BreakEven::new(), site).collect();
+        let cuts: Vec<Cut> = choices.iter().map(|&choice| measure::cut(&layer, choice)).collect();
+        let (dense, some) = cuts_against_dense(&layer, &cuts, threads, (TURNS, turn))?;
+        let times = |(&Choice { kind, density }, some): (&Choice, Times)| LayerTimes {
             site,
+            kind,
             density,
-            forward: seconds(dense.forward, blocks.forward),
-            backward: seconds(dense.backward, blocks.backward),
+            forward: seconds(dense.forward, some.forward),
+            backward: seconds(dense.backward, some.backward),
         };
-        found.extend(densities.iter().zip(blocks).map(times));
+        found.extend(choices.iter().zip(some).map(times));
     }
     Ok(found)
 }
@@ -131,11 +175,8 @@ pub fn ladder(
     let profile = known.profile;
     executor.set_break_even(break_even(&profile.layers, LayerTimes::inference));
     profile.entries.iter().try_for_each(|entry| executor.prepare(&entry.setting))?;
-    let mut settings: Vec<Setting> = uniform(model.elastic()).collect();
     let menu = menu(model.elastic(), executor, known, calibration)?;
-    settings.extend(answers(&menu, profile));
-    let mut seen = BTreeSet::new();
-    settings.retain(|setting| seen.insert(setting.clone()));
+    let settings = distinct(everywhere(model.elastic()).into_iter().chain(answers(&menu, profile)));
     let measured = entries(executor, &settings, input, effort.rounds)?;
     let mut rungs = Vec::with_capacity(measured.len());
     for entry in measured {
@@ -171,17 +212,17 @@ fn menu(elastic: &Elastic, executor: &mut Executor, known: Known<'_>, calibratio
     let dense_quality = accuracy(&dense_setting)?;
     let dense = known.profile.entries.first().map_or(0.0, |entry| entry.service.median());
     let mut menu = Menu { base: Amounts::of_seconds(dense), sites: Vec::new() };
-    for site in 0..analysis.sites.len() {
+    for site in (0..analysis.sites.len()).map(SiteId) {
         let mut offers = Vec::new();
-        for density in densities() {
-            let setting = dense_setting.clone().with(SiteId(site), density);
+        for choice in dense_setting.choice(site).into_iter().chain(offered(elastic, &BreakEven::new(), site)) {
+            let setting = dense_setting.clone().with_choice(site, choice);
             let Some(entry) = known.profile.find(&setting) else { continue };
             let loss = match known.sensitivity {
                 Some(measured) => measured.accuracy(&setting),
                 None => dense_quality - accuracy(&setting)?,
             };
             let price = Amounts::of_seconds(entry.service.median() - dense);
-            offers.push(Offer { choice: analysis.choice(SiteId(site), density), price, loss: loss.max(0.0) });
+            offers.push(Offer { choice, price, loss: loss.max(0.0) });
         }
         menu.sites.push(offers);
     }

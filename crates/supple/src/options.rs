@@ -571,6 +571,9 @@ pub enum BenchCommand {
         /// Whole steps of training instead of requests.
         #[arg(long)]
         train: bool,
+        /// Only this way to be sparse.
+        #[arg(long, value_parser = ["axes", "block", "pattern", "unstructured"])]
+        kind: Option<String>,
         /// What every command takes.
         #[command(flatten)]
         common: Common,

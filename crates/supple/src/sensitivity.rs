@@ -1,10 +1,10 @@
 //! What quality each site loses at each density, measured on calibration data.
-use crate::ladders::DENSITIES;
+use crate::ladders::densities_of;
 use crate::model::Model;
 use anyhow::{Result, ensure};
 use supple_executor::scores::{UnitScores, unit_scores};
 use supple_executor::{AdamConfig, Batch, Executor, Trainer, measure};
-use supple_graph::{Density, Setting, SiteId};
+use supple_graph::{Choice, Density, Kind, Setting, Site, SiteId, SparsityKind};
 use supple_strategy::sensitivity::{Alone, SiteLosses};
 use supple_strategy::{Pair, Quality, Sensitivity, Stamp};
 
@@ -32,18 +32,28 @@ pub fn measure(model: &Model, executor: &mut Executor, calibration: &[Batch], st
     let mut meter = Meter { executor, calibration, dense: Quality::default() };
     meter.dense = meter.quality(&analysis.dense())?;
     let mut sites = Vec::with_capacity(analysis.sites.len());
-    for (i, (site, scores)) in analysis.sites.iter().zip(&scores).enumerate() {
+    for (i, site) in analysis.sites.iter().enumerate() {
         let mut alone = Vec::new();
-        for density in DENSITIES.into_iter().filter_map(Density::new).filter(|&density| density < Density::FULL) {
-            let loss = meter.loss(&analysis.dense().with(SiteId(i), density))?;
-            let proxies = proxies(scores, density);
-            alone.push(Alone { density, nats: loss.nats, accuracy: loss.accuracy, proxies });
+        for choice in choices(site) {
+            let loss = meter.loss(&analysis.dense().with_choice(SiteId(i), choice))?;
+            let Choice { kind, density } = choice;
+            let proxies = proxies(&scores[&(SiteId(i), kind)], choice);
+            let kind = Some(kind).filter(|&kind| kind != site.kinds[0]);
+            alone.push(Alone { kind, density, nats: loss.nats, accuracy: loss.accuracy, proxies });
         }
         sites.push(SiteLosses { site: site.name.clone(), units: site.units, alone });
     }
     let pairs = meter.pairs(&analysis.dense(), &sites)?;
     let rows = calibration.iter().map(|batch| batch.input.shape()[0]).sum();
     Ok(Sensitivity { stamp, seed: model.about().seed, rows, dense: meter.dense, sites, pairs })
+}
+
+/// Every kind that fits at a site, the first one first, at every density below dense.
+fn choices(site: &Site) -> Vec<Choice> {
+    let mut kinds: Vec<Kind> = site.kinds.clone();
+    kinds[1..].sort();
+    let choices = |kind: Kind| densities_of(kind).skip(1).map(move |density| Choice { kind, density });
+    kinds.into_iter().flat_map(choices).collect()
 }
 
 /// Measures quality at settings, on the same data.
@@ -69,7 +79,8 @@ impl Meter<'_> {
 
     /// The pairs of the sites that lose most alone.
     fn pairs(&mut self, dense: &Setting, sites: &[SiteLosses]) -> Result<Vec<Pair>> {
-        let at_pair = |site: &SiteLosses| site.alone.iter().find(|alone| alone.density == PAIR_DENSITY).copied();
+        let is_at_pair = |alone: &&Alone| alone.kind.is_none() && alone.density == PAIR_DENSITY;
+        let at_pair = |site: &SiteLosses| site.alone.iter().find(is_at_pair).copied();
         let mut losing: Vec<(SiteId, Alone)> =
             sites.iter().enumerate().filter_map(|(i, site)| at_pair(site).map(|alone| (SiteId(i), alone))).collect();
         losing.retain(|(_, alone)| alone.nats >= MATTERS);
@@ -94,8 +105,8 @@ impl Meter<'_> {
 }
 
 /// The scores of what a density leaves out: the units behind those that it keeps.
-fn proxies(scores: &UnitScores, density: Density) -> [f64; 3] {
-    let kept = density.kept(scores.magnitude.len());
+fn proxies(scores: &UnitScores, Choice { kind, density }: Choice) -> [f64; 3] {
+    let kept = kind.kept(scores.magnitude.len(), density);
     let left_out = |scores: &[f64]| scores[kept..].iter().sum::<f64>();
     let all: f64 = scores.magnitude.iter().sum();
     let magnitude = if all > 0.0 { left_out(&scores.magnitude) / all } else { 0.0 };

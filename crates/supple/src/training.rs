@@ -7,7 +7,8 @@ use rand::seq::SliceRandom;
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 use supple_executor::{AdamConfig, Backend, Batch, Executor, ModelFile, Score, Trainer, measure};
-use supple_graph::{Density, Elastic, Setting, SiteId};
+use supple_graph::kinds::Block;
+use supple_graph::{Choice, Density, Elastic, Kind, Setting, SiteId};
 use supple_models::{Data, Split};
 use supple_sim::random::{Stream, stream};
 
@@ -61,18 +62,20 @@ impl<'a> Batches<'a> {
 }
 
 /// The settings of step `step`: the largest, the smallest, one random density everywhere and one at about half of the sites (the sandwich rule of Yu & Huang 2019,
-/// with mixed settings so that a solver may mix them). What is thinned out everywhere is in turn axes and the weights of layers.
+/// with mixed settings so that a solver may mix them). What is thinned out everywhere is in turn axes and, in blocks, the weights of layers; a site of the
+/// mixed setting takes any way that fits there.
 pub fn settings_of_step(elastic: &Elastic, seed: u64, step: usize) -> Vec<Setting> {
     let analysis = elastic.analysis();
     let mut random = stream(seed, format_args!("step {step}"), "settings");
     let draw = |random: &mut Stream| Density::new(random.random_range(LEAST..=1000)).unwrap_or_default();
-    let everywhere =
-        |density| if step.is_multiple_of(2) { analysis.uniform(density) } else { analysis.uniform_blocks(density) };
+    let blocks = |density| analysis.uniform_within(Kind::Block(Block), density);
+    let everywhere = |density| if step.is_multiple_of(2) { analysis.uniform(density) } else { blocks(density) };
     let uniform = everywhere(draw(&mut random));
     let least = everywhere(Density::new(LEAST).unwrap_or_default());
-    let mixed = (0..analysis.sites.len()).fold(analysis.dense(), |setting, site| {
+    let mixed = analysis.sites.iter().enumerate().fold(analysis.dense(), |setting, (at, site)| {
         let density = draw(&mut random);
-        if random.random() { setting.with(SiteId(site), density) } else { setting }
+        let kind = site.kinds[random.random_range(0..site.kinds.len())];
+        if random.random() { setting.with_choice(SiteId(at), Choice { kind, density }) } else { setting }
     });
     vec![analysis.dense(), least, uniform, mixed]
 }

@@ -38,7 +38,10 @@ pub fn elastic_cases_of(elastic: Elastic) -> impl Strategy<Value = ElasticCase> 
         let (weights, input) = (weights.collect(), random_input(graph, &mut rng));
         let densities = per_mille.into_iter().filter_map(Density::new).cycle();
         let sites = elastic.analysis().sites.iter();
-        let choices = sites.zip(densities).map(|(site, density)| Choice { kind: site.kinds[0], density });
+        let choices = sites.zip(densities).map(|(site, density)| {
+            let kind = site.kinds[rng.next_u32() as usize % site.kinds.len()];
+            Choice { kind, density }
+        });
         let setting = Setting::new(choices.collect());
         ElasticCase { elastic: elastic.clone(), weights, input, setting }
     })

@@ -231,6 +231,8 @@ proptest! {
             let (few, many) = (kind.mask(&scores, a.min(b)), kind.mask(&scores, a.max(b)));
             prop_assert!(few.kept() >= 1 && kind.mask(&scores, Density::FULL).kept() == scores.len());
             prop_assert!(few.0.iter().zip(&many.0).all(|(few, many)| *many || !few), "{:?} {:?}", few, many);
+            prop_assert_eq!(few.kept(), kind.kept(scores.len(), a.min(b)));
+            prop_assert!(kind.settled(a) >= a && kind.mask(&scores, kind.settled(a)) == kind.mask(&scores, a));
         }
     }
 }
@@ -316,7 +318,7 @@ fn layers_with_eight_outputs_thin_out_within_their_weights() {
     assert_eq!(elastic.graph().node(blocked.layer).name, "hidden");
     let site = &analysis.sites[site.0];
     assert_eq!((site.name.as_str(), site.units, site.kinds[0].name()), ("hidden.weight", 4, "block"));
-    let half = analysis.uniform_blocks(Density::new(500).unwrap());
+    let half = analysis.uniform_within(site.kinds[0], Density::new(500).unwrap());
     let weights = elastic.graph().parameter_ids().into_iter();
     let weights: Weights = weights
         .map(|id| (id, Array::from_fn(&elastic.graph().node(id).facts[0].shape_at(1), |at| 1.0 + at[0] as f32)))

@@ -4,7 +4,9 @@ mod model;
 use model::{CLASSES, CONTEXT, Model, for_each, models, noisy, sentences};
 use std::collections::BTreeMap;
 use supple_executor::{Backend, Batch, Executor, ModelFile, Trainer};
-use supple_graph::{Array, Setting};
+use supple_graph::blocks::WITHIN;
+use supple_graph::kinds::Step;
+use supple_graph::{Array, Choice, Density, Kind, Setting, SiteId};
 
 fn run_at(executor: &mut Executor, setting: &Setting, input: &Array) -> Array {
     executor.prepare(setting).unwrap();
@@ -128,7 +130,7 @@ fn dense_gradients_equal_plain_burn() {
 fn gradients_at_a_sparse_setting_equal_finite_differences() {
     const STEP: f32 = 2e-4;
     for_each(|model, backend| {
-        let setting = model.mixed();
+        let setting = model.mixed(WITHIN[0]);
         let (_, gradients) = model.trainer(backend).gradients(&model.batch, &setting).unwrap();
         assert_eq!(gradients.len(), model.weights.len(), "{} on {backend}", model.name);
         for (&node, gradient) in &gradients {
@@ -163,7 +165,7 @@ fn index_of(mut offset: usize, shape: &[usize]) -> Vec<usize> {
 #[test]
 fn a_sparse_step_touches_nothing_outside_the_prefix() {
     for_each(|model, backend| {
-        let setting = model.mixed();
+        let setting = model.mixed(WITHIN[0]);
         let mut trainer = model.trainer(backend);
         trainer.step(&model.batch, &[model.uniform(1000)]).unwrap();
         let before = (trainer.weights().unwrap(), trainer.slots().unwrap());
@@ -183,15 +185,15 @@ fn a_sparse_step_touches_nothing_outside_the_prefix() {
 }
 
 #[test]
-fn a_step_moves_no_weight_of_a_block_that_is_left_out() {
+fn a_step_moves_no_weight_that_is_left_out() {
     for_each(|model, backend| {
-        for kernels in [true, false] {
-            let quarter = model.blocks(250);
+        for (kind, kernels) in WITHIN.into_iter().flat_map(|kind| [(kind, true), (kind, false)]) {
+            let quarter = model.within(kind, 250);
             let mut trainer = model.trainer(backend).with_kernels(kernels);
             trainer.step(&model.batch, &[model.uniform(1000)]).unwrap();
             let before = (trainer.weights().unwrap(), trainer.slots().unwrap());
             let left = model.elastic.shrink_weights(&before.0, &quarter).unwrap();
-            trainer.step(&model.batch, &[quarter.clone(), model.blocks(125)]).unwrap();
+            trainer.step(&model.batch, &[quarter.clone(), model.within(kind, 125)]).unwrap();
             let after = (trainer.weights().unwrap(), trainer.slots().unwrap());
             for (blocked, _) in model.elastic.analysis().blocked() {
                 let (node, name) = (blocked.weight, model.parameter(blocked.weight));
@@ -200,7 +202,7 @@ fn a_step_moves_no_weight_of_a_block_that_is_left_out() {
                     let wanted = bits(array).into_iter().zip(&out).filter(|(_, out)| **out == left_out);
                     wanted.map(|(bits, _)| bits).collect::<Vec<_>>()
                 };
-                let place = format!("{} on {backend}, kernels {kernels}, {name}", model.name);
+                let place = format!("{} on {backend}, {kind:?}, kernels {kernels}, {name}", model.name);
                 assert!(out.contains(&true) && out.contains(&false), "{place}");
                 assert_eq!(picked(&before.0[&node], true), picked(&after.0[&node], true), "{place}");
                 assert_ne!(picked(&before.0[&node], false), picked(&after.0[&node], false), "{place}");
@@ -213,9 +215,9 @@ fn a_step_moves_no_weight_of_a_block_that_is_left_out() {
 }
 
 #[test]
-fn blocks_give_the_same_gradients_with_kernels_and_without() {
+fn weights_left_out_give_the_same_gradients_with_kernels_and_without() {
     for_each(|model, backend| {
-        for setting in [model.blocks(500), model.mixed()] {
+        for setting in WITHIN.into_iter().flat_map(|kind| [model.within(kind, 500), model.mixed(kind)]) {
             let gradients = |kernels: bool| {
                 let trainer = model.trainer(backend).with_kernels(kernels);
                 trainer.gradients(&model.batch, &setting).unwrap()
@@ -257,7 +259,7 @@ fn the_memory_of_weights_that_never_learnt_is_fresh() {
 #[test]
 fn a_trainer_that_goes_on_equals_one_that_never_stopped() {
     for_each(|model, backend| {
-        let settings = [model.uniform(1000), model.uniform(125), model.mixed()];
+        let settings = [model.uniform(1000), model.uniform(125), model.mixed(WITHIN[0])];
         let steps = |trainer: &mut Trainer, count: usize| {
             (0..count).map(|_| trainer.step(&model.batch, &settings).unwrap()).last().unwrap()
         };
@@ -275,7 +277,8 @@ fn a_trainer_that_goes_on_equals_one_that_never_stopped() {
 #[test]
 fn nested_steps_lower_the_loss_at_every_setting() {
     for_each(|model, backend| {
-        let settings = [model.uniform(1000), model.uniform(250), model.blocks(500)];
+        let settings =
+            [model.uniform(1000), model.uniform(250), model.within(WITHIN[0], 500), model.within(WITHIN[1], 500)];
         let mut trainer = model.trainer(backend);
         let losses =
             |trainer: &Trainer| settings.each_ref().map(|setting| trainer.gradients(&model.batch, setting).unwrap().0);
@@ -338,24 +341,27 @@ fn what_does_not_fit_is_an_error_in_one_line() {
         let one_line = |error: String| assert!(!error.is_empty() && !error.contains('\n'), "{error:?}");
         let mut executor = model.executor(backend, true);
         one_line(executor.run(&Array::full(&[2, 1, 1, 1], 0.0)).unwrap_err().to_string());
-        one_line(executor.apply(&model.mixed()).unwrap_err().to_string());
+        one_line(executor.apply(&model.mixed(WITHIN[0])).unwrap_err().to_string());
         one_line(executor.prepare(&Setting::default()).unwrap_err().to_string());
+        let (kind, density) = (Kind::Step(Step), Density::new(500).unwrap());
+        let foreign = model.uniform(1000).with_choice(SiteId(0), Choice { kind, density });
+        one_line(executor.prepare(&foreign).unwrap_err().to_string());
         let mut missing = model.weights.clone();
         missing.pop_first();
         one_line(Executor::new(model.elastic.clone(), &missing, backend).unwrap_err().to_string());
         one_line(model.trainer(backend).restore_slots(&BTreeMap::new()).unwrap_err().to_string());
         let short = Batch { targets: vec![0], ..model.batch.clone() };
-        one_line(model.trainer(backend).gradients(&short, &model.mixed()).unwrap_err().to_string());
+        one_line(model.trainer(backend).gradients(&short, &model.mixed(WITHIN[0])).unwrap_err().to_string());
         let foreign = Batch { targets: vec![77; model.batch.targets.len()], ..model.batch.clone() };
-        one_line(model.trainer(backend).gradients(&foreign, &model.mixed()).unwrap_err().to_string());
+        one_line(model.trainer(backend).gradients(&foreign, &model.mixed(WITHIN[0])).unwrap_err().to_string());
         let misshapen = Batch { input: Array::full(&[2, 3], 0.0), ..model.batch.clone() };
-        one_line(model.trainer(backend).gradients(&misshapen, &model.mixed()).unwrap_err().to_string());
+        one_line(model.trainer(backend).gradients(&misshapen, &model.mixed(WITHIN[0])).unwrap_err().to_string());
         if model.name == "chars" {
             for word in [-1.0, CLASSES as f32, f32::NAN] {
                 let input = Array::full(&[2, CONTEXT], word);
                 one_line(executor.run(&input).unwrap_err().to_string());
                 let foreign = Batch { input, ..model.batch.clone() };
-                one_line(model.trainer(backend).gradients(&foreign, &model.mixed()).unwrap_err().to_string());
+                one_line(model.trainer(backend).gradients(&foreign, &model.mixed(WITHIN[0])).unwrap_err().to_string());
             }
         }
     });

@@ -7,7 +7,8 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use supple_executor::capture::Recorded;
 use supple_executor::{About, AdamConfig, Backend, Batch, Executor, IGNORED, ModelFile, Trainer, capture};
-use supple_graph::{Array, Density, Elastic, NodeId, Setting, SiteId, Value, Weights};
+use supple_graph::blocks::WITHIN;
+use supple_graph::{Array, Choice, Density, Elastic, Kind, NodeId, Setting, SiteId, Value, Weights};
 use supple_models::{CharTransformer, CharTransformerConfig, Cnn, CnnConfig, Mlp, MlpConfig};
 
 pub const CLASSES: usize = 5;
@@ -221,24 +222,26 @@ impl Model {
         self.elastic.analysis().uniform(Density::new(per_mille).unwrap())
     }
 
-    /// A density of its own at every site.
-    pub fn mixed(&self) -> Setting {
+    /// A density of its own at every site, of this kind within weights.
+    pub fn mixed(&self, within: Kind) -> Setting {
         let densities = [750, 125, 1000, 375].into_iter().cycle().enumerate();
-        let sites = self.elastic.analysis().sites.len();
-        densities.take(sites).fold(self.uniform(1000), |setting, (site, per_mille)| {
-            setting.with(SiteId(site), Density::new(per_mille).unwrap())
+        let sites = &self.elastic.analysis().sites;
+        densities.take(sites.len()).fold(self.uniform(1000), |setting, (site, per_mille)| {
+            let kinds = &sites[site].kinds;
+            let kind = if kinds.contains(&within) { within } else { kinds[0] };
+            setting.with_choice(SiteId(site), Choice { kind, density: Density::new(per_mille).unwrap() })
         })
     }
 
-    /// A density within the weights of every layer that has blocks.
-    pub fn blocks(&self, per_mille: u16) -> Setting {
-        self.elastic.analysis().uniform_blocks(Density::new(per_mille).unwrap())
+    /// A density of a kind within the weights of every layer that it fits.
+    pub fn within(&self, kind: Kind, per_mille: u16) -> Setting {
+        self.elastic.analysis().uniform_within(kind, Density::new(per_mille).unwrap())
     }
 
     pub fn settings(&self) -> Vec<Setting> {
         let axes = [1, 250, 500, 750, 1000].map(|per_mille| self.uniform(per_mille));
-        let blocks = [1, 250, 750].map(|per_mille| self.blocks(per_mille));
-        axes.into_iter().chain(blocks).chain([self.mixed()]).collect()
+        let within = WITHIN.into_iter().flat_map(|kind| [1, 250, 750].map(|per_mille| self.within(kind, per_mille)));
+        axes.into_iter().chain(within).chain(WITHIN.map(|kind| self.mixed(kind))).collect()
     }
 
     pub fn kept(&self, node: NodeId, setting: &Setting) -> Vec<usize> {

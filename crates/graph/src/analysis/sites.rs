@@ -2,11 +2,11 @@
 use super::joined::Joined;
 use super::places::{Piece, pieces};
 use super::{Member, Site, Verdict};
-use crate::blocks::{Blocked, Layout};
+use crate::blocks::Blocked;
 use crate::coupling::Part;
 use crate::graph::{Graph, Value};
 use crate::kind::SparsityKind;
-use crate::kinds::{Block, Channel, Head, Kind};
+use crate::kinds::{Channel, Head, Kind};
 use crate::operators::Op;
 use std::mem::take;
 
@@ -121,13 +121,12 @@ impl Found {
 
 /// The site within the weights of a layer.
 pub(super) fn within(graph: &Graph, blocked: Blocked) -> Site {
-    let (layer, weight) = (graph.node(blocked.layer), graph.node(blocked.weight));
-    let layout = Layout::of(&layer.op, &weight.facts[0].shape_at(1));
+    let (units, kinds) = blocked.fits(graph);
     Site {
-        name: weight.name.clone(),
+        name: graph.node(blocked.weight).name.clone(),
         level: "vector",
-        units: layout.map_or(0, |layout| layout.positions),
-        kinds: vec![Kind::Block(Block)],
+        units,
+        kinds,
         members: Vec::new(),
         blocked: Some(blocked),
         verdict: Verdict::Sparsifiable("a weight that is zero adds nothing to the sum that it stands in".to_owned()),

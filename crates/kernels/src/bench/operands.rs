@@ -5,8 +5,8 @@ use crate::error::Error;
 use crate::kernel::{Args, Kernel, Key, Operands};
 use crate::kernels;
 use crate::layer::Layer;
-use crate::pack::{Order, Pack};
-use crate::pattern::Pattern;
+use crate::pack::{Cut, Order, Pack};
+use crate::pattern::{Pattern, Shape};
 use supple_graph::Phase;
 
 /// A layer with its operands, dense or with the first blocks of a pack.
@@ -34,11 +34,21 @@ impl LayerCase {
 
     /// The share `density` of the blocks of each row, at least one; nothing where the layer's positions do not fit a pack.
     pub fn blocks(layer: Layer, height: usize, order: Order, density: f64) -> Option<Self> {
+        let stored = Shape::of(&layer).positions;
+        let kept = ((density * stored as f64).round() as usize).clamp(1, stored.max(1));
+        Self::cut(layer, Cut { height, order, kept }).ok()
+    }
+
+    /// The first blocks of a pack of all.
+    ///
+    /// # Errors
+    /// When the layer's weights do not fit a pack, or there are not as many.
+    pub fn cut(layer: Layer, Cut { height, order, kept }: Cut) -> Result<Self, Error> {
         let dense = Self::dense(layer);
-        let pack = Pack::new(&layer, &dense.w, &dense.w, height, order).ok()?;
-        let kept = ((density * pack.stored() as f64).round() as usize).clamp(1, pack.stored());
+        let pack = Pack::new(&layer, &dense.w, &dense.w, height, order)?;
+        pack.blocks(kept)?;
         let (w, dw) = (pack.values().to_vec(), vec![0.0; pack.values().len()]);
-        Some(Self { pack: Some((pack, kept)), w, dw, ..dense })
+        Ok(Self { pack: Some((pack, kept)), w, dw, ..dense })
     }
 
     fn pattern(&self) -> Result<Pattern<'_>, Error> {

@@ -10,6 +10,7 @@ const DENSITIES: [u16; 3] = [750, 500, 250];
 
 fn site(losses: &[f64; 3]) -> SiteLosses {
     let alone = |(&per_mille, &nats): (&u16, &f64)| Alone {
+        kind: None,
         density: density(per_mille),
         nats,
         accuracy: nats / 2.0,

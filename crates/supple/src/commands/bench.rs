@@ -1,7 +1,7 @@
 //! `supple bench`
 use super::{End, Opened, bench_analyze, bench_kernels, bench_sim, table};
 use crate::allocations;
-use crate::ladders::{self, DENSITIES};
+use crate::ladders::{self, DENSITIES, Everywhere};
 use crate::model::Model;
 use crate::options::{BenchCommand, Common, Source};
 use anyhow::Result;
@@ -36,7 +36,9 @@ pub fn run(what: &BenchCommand) -> Result<End> {
         BenchCommand::Kernels(options) => bench_kernels::run(options),
         BenchCommand::Sim { events, rounds, json } => bench_sim::run(*events, *rounds, *json),
         BenchCommand::Analyze(options) => bench_analyze::run(options),
-        BenchCommand::Density { source, batch, train, common } => density(source, *batch, *train, common),
+        BenchCommand::Density { source, batch, train, kind, common } => {
+            density(source, *batch, *train, kind.as_deref(), common)
+        }
     }
 }
 
@@ -119,15 +121,19 @@ fn observation(turn: u32) -> Observation {
     }
 }
 
-/// Measures every density of axes and of blocks: runs, or steps of training.
-fn density(source: &Source, batch: usize, train: bool, common: &Common) -> Result<End> {
+/// Measures every density of axes and within weights: runs, or steps of training.
+fn density(source: &Source, batch: usize, train: bool, kind: Option<&str>, common: &Common) -> Result<End> {
     let Opened { model, mut executor, batches, .. } = source.open(common, batch)?;
     let input = &batches[0];
     let layers = match executor.kernel_threads() {
         Some(threads) => ladders::layer_times(model.elastic(), input, threads, ROUNDS)?,
         None => Vec::new(),
     };
-    let settings: Vec<Setting> = ladders::uniform(model.elastic()).collect();
+    let wanted = |everywhere: &Everywhere| {
+        kind.is_none_or(|kind| everywhere.density == Density::FULL || everywhere.kind == kind)
+    };
+    let all: Vec<Everywhere> = ladders::uniform(model.elastic()).filter(wanted).collect();
+    let settings: Vec<Setting> = all.iter().map(|everywhere| everywhere.setting.clone()).collect();
     let (times, phases, what) = if train {
         let (adam, backend) = (AdamConfig::default(), executor.backend());
         let trainer = Trainer::new(model.elastic().clone(), model.weights(), adam, backend)?;
@@ -140,11 +146,11 @@ fn density(source: &Source, batch: usize, train: bool, common: &Common) -> Resul
         (measure::service_times(&mut executor, &settings, &input.input, ROUNDS)?, &Phase::ALL[..1], "forward_ms")
     };
     let times = times.into_iter().map(|times| Ok(Spread::of(times)?.median())).collect::<Result<Vec<f64>>>()?;
-    let kinds = ["axes", "blocks"].into_iter().flat_map(|kind| DENSITIES.map(|density| (kind, density)));
     let mut rows = Vec::new();
-    for (((kind, density), setting), seconds) in kinds.zip(&settings).zip(&times) {
+    for (Everywhere { kind, density, setting }, seconds) in all.iter().zip(&times) {
         let work = phases.iter().map(|&phase| model.elastic().work(setting, batch, phase));
         let flops: f64 = work.map(|work| Ok(work?.flops)).sum::<Result<f64>>()?;
+        let density = density.per_mille();
         let (milliseconds, speed_up, gflops) = (1e3 * seconds, times[0] / seconds, flops / seconds / 1e9);
         if common.json {
             let line = serde_json::json!({ "kind": kind, "density": density, "batch": batch, "threads": source.threads,
@@ -152,7 +158,7 @@ fn density(source: &Source, batch: usize, train: bool, common: &Common) -> Resul
             println!("{line}");
         }
         let figures = [format!("{milliseconds:.3}"), format!("{speed_up:.2}x"), format!("{gflops:.1}")];
-        rows.push([kind.to_owned(), density.to_string()].into_iter().chain(figures).collect());
+        rows.push([(*kind).to_owned(), density.to_string()].into_iter().chain(figures).collect());
     }
     if !common.json {
         println!("{}", table(&["kind", "density", "p50 ms", "speed-up", "GFLOP/s"], rows));

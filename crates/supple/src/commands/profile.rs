@@ -3,7 +3,7 @@ use super::{End, Opened, table, write_json};
 use crate::ladders::{self, DENSITIES, Effort};
 use crate::options::Profile;
 use anyhow::Result;
-use supple_graph::SiteId;
+use supple_graph::{SiteId, SparsityKind};
 use supple_strategy::{LayerTimes, Versus, break_even};
 
 /// Measures what settings cost and writes the profile.
@@ -39,23 +39,27 @@ pub fn run(options: &Profile) -> Result<End> {
     Ok(End::Done)
 }
 
-/// For each layer what blocks gain over all weights at each density, forward and forward with backward, and up to which density they pay.
+/// For each layer and kind what is gained over all weights at each density, forward and forward with backward, and up to which density they pay.
 fn layers(times: &[LayerTimes], name: impl Fn(SiteId) -> String) -> String {
     let mut rows = Vec::new();
     for (pass, asked) in
         [("forward", LayerTimes::inference as fn(&LayerTimes) -> Versus), ("training", LayerTimes::training)]
     {
-        for (site, limit) in break_even(times, asked) {
-            let mine = times.iter().filter(|times| times.site == site).map(asked);
-            let dense = mine.clone().map(|versus| versus.dense).next().unwrap_or(0.0);
-            let gains = mine.map(|versus| format!("{:.2}x", versus.dense / versus.blocks));
+        for ((site, kind), limit) in break_even(times, asked) {
+            let mine: Vec<&LayerTimes> =
+                times.iter().filter(|times| (times.site, times.kind) == (site, kind)).collect();
+            let dense = mine.first().map_or(0.0, |&times| asked(times).dense);
+            let gain = |density: &u16| {
+                let at = mine.iter().find(|times| times.density.per_mille() == *density);
+                at.map(|times| asked(times)).map_or(String::new(), |v| format!("{:.2}x", v.dense / v.blocks))
+            };
             let limit = limit.map_or_else(|| "never".to_owned(), |density| density.to_string());
-            let head = [name(site), pass.to_owned(), format!("{:.3}", 1e3 * dense)];
-            rows.push(head.into_iter().chain(gains).chain([limit]).collect::<Vec<_>>());
+            let head = [name(site), kind.name().to_owned(), pass.to_owned(), format!("{:.3}", 1e3 * dense)];
+            rows.push(head.into_iter().chain(DENSITIES.iter().skip(1).map(gain)).chain([limit]).collect::<Vec<_>>());
         }
     }
     let densities = DENSITIES.iter().skip(1).map(u16::to_string);
-    let head = ["layer", "pass", "dense ms"].map(str::to_owned).into_iter().chain(densities);
+    let head = ["layer", "kind", "pass", "dense ms"].map(str::to_owned).into_iter().chain(densities);
     let head: Vec<String> = head.chain(["pays up to".to_owned()]).collect();
     table(&head.iter().map(String::as_str).collect::<Vec<_>>(), rows).to_string()
 }

@@ -3,6 +3,7 @@ use super::{End, Opened, table, write_json};
 use crate::options::Sensitivity as Options;
 use crate::{samples, sensitivity};
 use anyhow::Result;
+use supple_graph::SparsityKind;
 use supple_strategy::sensitivity::{Alone, SiteLosses};
 use supple_strategy::{Pair, Proxy, Sensitivity};
 
@@ -21,7 +22,7 @@ pub fn run(options: &Options) -> Result<End> {
     }
     println!(
         "{}",
-        table(&["site", "units", "density", "nats", "accuracy", "magnitude", "taylor", "fisher"], rows(&found))
+        table(&["site", "units", "kind", "density", "nats", "accuracy", "magnitude", "taylor", "fisher"], rows(&found))
     );
     println!("\n{}", table(&["pair", "density", "nats beyond both", "accuracy beyond both"], pairs(&found)));
     println!("\nrank correlation with the measured nats, {} rows of {}:", found.rows, found.stamp.data);
@@ -37,7 +38,9 @@ fn rows(found: &Sensitivity) -> Vec<Vec<String>> {
     let of_site = |site: &SiteLosses| -> Vec<Vec<String>> {
         let row = |alone: &Alone| {
             let [magnitude, taylor, fisher] = alone.proxies;
-            let mut cells = vec![site.site.clone(), site.units.to_string(), alone.density.to_string()];
+            let kind = alone.kind.map_or("first", |kind| kind.name());
+            let head = [&site.site, &site.units.to_string(), kind, &alone.density.to_string()];
+            let mut cells: Vec<String> = head.map(str::to_owned).to_vec();
             let numbers = [alone.nats, alone.accuracy, magnitude];
             cells.extend(numbers.map(|number| format!("{number:.4}")));
             cells.extend([taylor, fisher].map(|number| format!("{number:.3e}")));

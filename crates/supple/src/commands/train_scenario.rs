@@ -130,7 +130,7 @@ fn step_ladder(mut trainer: Trainer, batch: &Batch, stamp: supple_strategy::Stam
         None => Vec::new(),
     };
     trainer.set_break_even(break_even(&layers, LayerTimes::training));
-    let settings: Vec<Setting> = ladders::uniform(&elastic).collect();
+    let settings = ladders::everywhere(&elastic);
     let times = measure::step_times(&mut trainer, &settings, batch, ROUNDS)?;
     let flops = |setting: &Setting| Ok::<_, anyhow::Error>(elastic.work(setting, 1, Phase::Forward)?.flops);
     let dense = flops(&elastic.analysis().dense())?;
