@@ -1,4 +1,5 @@
 //! What axes are made of: the parts that must thin out together, found by unification.
+use petgraph::unionfind::UnionFind;
 use std::mem::take;
 
 /// Part of an axis, or all of one.
@@ -23,9 +24,9 @@ pub(crate) enum Shape {
     Product(Vec<Part>),
 }
 
-#[derive(Clone, Debug)]
+/// What is known of a part that stands for all that is joined with it.
+#[derive(Clone, Copy, Debug)]
 struct Entry<R> {
-    parent: u32,
     /// Place among the shapes; 0 for a leaf.
     shape: u32,
     length: usize,
@@ -48,13 +49,15 @@ struct Uneven;
 /// A leaf has a reason not to be thinned out, the least of all that were given, and a mark.
 #[derive(Clone, Debug)]
 pub(crate) struct Coupling<R> {
+    joined: UnionFind<u32>,
     entries: Vec<Entry<R>>,
     shapes: Vec<Shape>,
 }
 
 impl<R: Copy + Ord> Coupling<R> {
     pub fn with_capacity(parts: usize) -> Self {
-        Self { entries: Vec::with_capacity(parts), shapes: vec![Shape::Leaf] }
+        let joined = UnionFind::with_capacity(parts);
+        Self { joined, entries: Vec::with_capacity(parts), shapes: vec![Shape::Leaf] }
     }
 
     /// Number of parts made so far.
@@ -64,9 +67,8 @@ impl<R: Copy + Ord> Coupling<R> {
 
     /// A new part of `length` units.
     pub fn leaf(&mut self, length: usize) -> Part {
-        let id = self.entries.len() as u32;
-        self.entries.push(Entry { parent: id, shape: 0, length, reason: None, mark: false });
-        Part(id)
+        self.entries.push(Entry { shape: 0, length, reason: None, mark: false });
+        Part(self.joined.new_set())
     }
 
     fn composed(&mut self, length: usize, shape: Shape) -> Part {
@@ -107,14 +109,7 @@ impl<R: Copy + Ord> Coupling<R> {
 
     /// What stands for all that is joined with a part.
     pub fn find(&mut self, part: Part) -> Part {
-        let mut at = part.0;
-        while self.entries[at as usize].parent != at {
-            let up = self.entries[at as usize].parent;
-            let next = self.entries[up as usize].parent;
-            self.entries[at as usize].parent = next;
-            at = next;
-        }
-        Part(at)
+        Part(self.joined.find_mut(part.0))
     }
 
     pub fn length(&self, part: Part) -> usize {
@@ -200,16 +195,17 @@ impl<R: Copy + Ord> Coupling<R> {
         Ok(())
     }
 
-    /// `a` is what `b` is, from now on.
+    /// Both are what `b` is, from now on.
     fn link(&mut self, a: Part, b: Part) {
-        let entry = &mut self.entries[a.index()];
-        entry.parent = b.0;
-        let (reason, mark) = (entry.reason, entry.mark);
+        let [Entry { reason, mark, .. }, entry] = [a, b].map(|part| self.entries[part.index()]);
+        self.joined.union(a.0, b.0);
+        let root = self.find(b);
+        self.entries[root.index()] = entry;
         if let Some(reason) = reason {
-            self.forbid(b, reason);
+            self.forbid(root, reason);
         }
         if mark {
-            self.mark(b);
+            self.mark(root);
         }
     }
 

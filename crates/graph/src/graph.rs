@@ -5,6 +5,7 @@ use crate::fact::Fact;
 use crate::operator::Operator;
 use crate::operators::{Input, Op, Parameter};
 use crate::phase::Phase;
+use crate::wiring::order;
 use crate::work::Work;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
@@ -38,7 +39,7 @@ pub struct Node {
 
 /// A computation: nodes in an order in which they can run, with named inputs and outputs.
 ///
-/// A graph that is read from a file is checked.
+/// A graph that is read from a file is put in such an order, and checked.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(try_from = "Stored", into = "Stored")]
 pub struct Graph {
@@ -66,10 +67,34 @@ impl TryFrom<Stored> for Graph {
     type Error = Error;
 
     fn try_from(stored: Stored) -> Result<Self> {
+        let stored = stored.in_order()?;
         let taken = stored.nodes.iter().map(|node| hash(&node.name)).collect();
         let graph = Self { name: stored.name, nodes: stored.nodes, outputs: stored.outputs, taken };
         graph.check()?;
         Ok(graph)
+    }
+}
+
+impl Stored {
+    /// The nodes in an order in which they can run: as they are, if they stand in one.
+    fn in_order(mut self) -> Result<Self> {
+        let reads =
+            self.nodes.iter().enumerate().flat_map(|(at, node)| node.inputs.iter().map(move |v| (NodeId(at), v.node)));
+        if reads.clone().all(|(reader, read)| read < reader) {
+            return Ok(self);
+        }
+        if let Some((reader, read)) = reads.clone().find(|(_, read)| read.0 >= self.nodes.len()) {
+            return Err(Error::new(&self.nodes[reader.0].name, format!("reads node {}, which does not exist", read.0)));
+        }
+        let cycle = |at: NodeId| Error::new(&self.nodes[at.0].name, "reads what is made of its own outputs: a cycle");
+        let order = order(self.nodes.len(), reads).map_err(cycle)?;
+        let mut now = vec![NodeId(0); order.len()];
+        order.iter().enumerate().for_each(|(new, &old)| now[old] = NodeId(new));
+        let read = self.nodes.iter_mut().flat_map(|node| &mut node.inputs).chain(&mut self.outputs);
+        read.for_each(|value| value.node = now.get(value.node.0).copied().unwrap_or(value.node));
+        let mut nodes: Vec<(NodeId, Node)> = now.into_iter().zip(self.nodes).collect();
+        nodes.sort_unstable_by_key(|(id, _)| *id);
+        Ok(Self { nodes: nodes.into_iter().map(|(_, node)| node).collect(), ..self })
     }
 }
 

@@ -52,6 +52,8 @@ pub mod tape;
 pub mod training;
 #[cfg(feature = "full")]
 pub mod window;
+#[cfg(feature = "full")]
+pub mod wiring;
 pub mod work;
 
 #[cfg(feature = "full")]

@@ -2,8 +2,8 @@
 use crate::error::{Error, Result};
 use crate::graph::{Graph, Node, NodeId, Value, Weights};
 use crate::operators::Op;
-use std::cmp::Reverse;
-use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
+use crate::wiring::order;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// What is to be added to a graph, what reads something else from then on, and what goes: a plan, which changes nothing by itself.
 ///
@@ -136,37 +136,18 @@ impl Patch {
         }
     }
 
-    /// The nodes that stay, in an order in which they can run: always the first that can (Kahn, 1962).
+    /// The nodes that stay, in an order in which they can run.
     fn order(&self, graph: &Graph, inputs: &[Vec<Value>]) -> Result<Vec<usize>> {
-        let stays = |at: &usize| !self.removed.contains(&NodeId(*at));
-        let mut open: Vec<usize> = inputs.iter().map(Vec::len).collect();
-        let mut readers: Vec<Vec<usize>> = vec![Vec::new(); inputs.len()];
-        for at in (0..inputs.len()).filter(stays) {
-            inputs[at].iter().for_each(|value| readers[value.node.0].push(at));
+        let is_gone = |id: NodeId| self.removed.contains(&id);
+        let staying = (0..inputs.len()).filter(|&at| !is_gone(NodeId(at)));
+        let reads = staying.flat_map(|at| inputs[at].iter().map(move |value| (NodeId(at), value.node)));
+        if let Some((reader, read)) = reads.clone().find(|&(_, read)| is_gone(read)) {
+            let what = format!("reads {}, which is removed", self.node(graph, read.0).0);
+            return Err(Error::new(self.node(graph, reader.0).0, what));
         }
-        let ready = |at: &usize| open[*at] == 0;
-        let mut heap: BinaryHeap<Reverse<usize>> = (0..inputs.len()).filter(stays).filter(ready).map(Reverse).collect();
-        let mut order = Vec::with_capacity(inputs.len());
-        while let Some(Reverse(at)) = heap.pop() {
-            order.push(at);
-            for &reader in &readers[at] {
-                open[reader] -= 1;
-                if open[reader] == 0 {
-                    heap.push(Reverse(reader));
-                }
-            }
-        }
-        match (0..inputs.len()).filter(stays).find(|&at| open[at] > 0) {
-            Some(at) => Err(Error::new(self.node(graph, at).0, self.why_stuck(graph, &inputs[at]))),
-            None => Ok(order),
-        }
-    }
-
-    fn why_stuck(&self, graph: &Graph, inputs: &[Value]) -> String {
-        match inputs.iter().find(|value| self.removed.contains(&value.node)) {
-            Some(value) => format!("reads {}, which is removed", self.node(graph, value.node.0).0),
-            None => "reads what comes after it".to_owned(),
-        }
+        let stuck = |at: NodeId| Error::new(self.node(graph, at.0).0, "reads what comes after it");
+        let order = order(inputs.len(), reads).map_err(stuck)?;
+        Ok(order.into_iter().filter(|&at| !is_gone(NodeId(at))).collect())
     }
 
     /// A value in the patched graph.

@@ -1,17 +1,18 @@
 //! What nothing reads.
-use crate::graph::Graph;
+use crate::graph::{Graph, NodeId};
 use crate::operators::Op;
 use crate::patch::Patch;
+use petgraph::graph::NodeIndex;
+use petgraph::visit::{Dfs, Reversed};
 
 /// Removes what is computed for nobody; inputs and weights stay.
 pub(super) fn rewrite(graph: &Graph, patch: &mut Patch) {
-    let mut readers = vec![0_usize; graph.len()];
-    let inputs = graph.ids().flat_map(|id| graph.inputs_of(id));
-    inputs.chain(graph.outputs()).for_each(|value| readers[value.node.0] += 1);
-    for id in graph.ids().rev() {
-        if readers[id.0] == 0 && !matches!(graph.node(id).op, Op::Input(_) | Op::Parameter(_)) {
-            patch.remove(id);
-            graph.inputs_of(id).iter().for_each(|value| readers[value.node.0] -= 1);
-        }
-    }
+    let wired = graph.petgraph();
+    let back = Reversed(&wired);
+    let mut needed = Dfs::empty(back);
+    needed.stack.extend(graph.outputs().iter().map(|value| NodeIndex::from(value.node)));
+    while needed.next(back).is_some() {}
+    let is_needed = |id: NodeId| needed.discovered.contains(id.0);
+    let stays = |id: &NodeId| is_needed(*id) || matches!(graph.node(*id).op, Op::Input(_) | Op::Parameter(_));
+    graph.ids().filter(|id| !stays(id)).for_each(|id| patch.remove(id));
 }
