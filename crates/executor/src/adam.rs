@@ -1,10 +1,14 @@
 //! Adam on prefixes.
+use crate::bridge::Mode;
+use crate::error::{Error, Result};
+use crate::layers::{AdamCall, adam};
 use crate::region::Region;
-use crate::tensor::{Any, choose};
+use crate::tensor::{Any, choose, lengths, truths};
 use burn::backend::ops::FloatTensorOps;
 use burn::backend::{Dispatch, DispatchDevice, FloatDType};
 use burn::tensor::Shape;
 use serde::{Deserialize, Serialize};
+use supple_kernels::Adam;
 
 /// Settings of the optimizer: Adam with decoupled weight decay (Kingma & Ba 2015, Loshchilov & Hutter 2019).
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -23,6 +27,22 @@ pub struct AdamConfig {
 impl Default for AdamConfig {
     fn default() -> Self {
         Self { rate: 1e-3, beta1: 0.9, beta2: 0.999, decay: 0.0 }
+    }
+}
+
+/// What is added to the root of the mean square.
+const EPSILON: f64 = 1e-8;
+
+impl AdamConfig {
+    fn kernel(&self) -> Adam {
+        let decay = |beta: f64| [beta as f32, (1.0 - beta) as f32];
+        Adam {
+            rate: self.rate as f32,
+            mean: decay(self.beta1),
+            square: decay(self.beta2),
+            kept: (1.0 - self.rate * self.decay) as f32,
+            epsilon: EPSILON as f32,
+        }
     }
 }
 
@@ -57,13 +77,40 @@ impl Slots {
     }
 
     /// One step of the part of `weight` that `gradient` belongs to: a region, and of that what is there, where not all of it is. Nothing else changes.
+    ///
+    /// # Errors
+    /// When the backend fails to say what is there.
     pub fn step(
-        &mut self,
+        self,
         weight: Any,
         gradient: Any,
         (region, there): (&Region, Option<&Any>),
         config: &AdamConfig,
-    ) -> Any {
+        mode: Mode,
+    ) -> Result<(Any, Self)> {
+        if !mode.kernels {
+            return Ok(self.step_by_operators(weight, gradient, (region, there), config));
+        }
+        let call = AdamCall {
+            adam: config.kernel(),
+            stretches: region.stretches(&lengths(&weight)),
+            there: there.cloned().map(truths).transpose()?,
+            threads: mode.threads,
+        };
+        let Self { mean, square, bias1, bias2 } = self;
+        match adam([weight, mean, square, bias1, bias2], gradient, call) {
+            Some([weight, mean, square, bias1, bias2]) => Ok((weight, Self { mean, square, bias1, bias2 })),
+            None => Err(Error::new("adam", "there is no kernel on this backend")),
+        }
+    }
+
+    fn step_by_operators(
+        mut self,
+        weight: Any,
+        gradient: Any,
+        (region, there): (&Region, Option<&Any>),
+        config: &AdamConfig,
+    ) -> (Any, Self) {
         let scaled = |tensor: Any, factor: f64| Dispatch::float_mul_scalar(tensor, factor.into());
         let part = |tensor: &Any| region.keep(tensor.clone());
         let square = Dispatch::float_mul(gradient.clone(), gradient.clone());
@@ -74,7 +121,7 @@ impl Slots {
         let rest = |bias: &Any| Dispatch::float_add_scalar(Dispatch::float_neg(bias.clone()), 1.0.into());
         let size = Dispatch::float_sqrt(Dispatch::float_div(square.clone(), rest(&bias2)));
         let direction = Dispatch::float_div(mean.clone(), rest(&bias1));
-        let step = Dispatch::float_div(direction, Dispatch::float_add_scalar(size, 1e-8.into()));
+        let step = Dispatch::float_div(direction, Dispatch::float_add_scalar(size, EPSILON.into()));
         let old = part(&weight);
         let shrunk = scaled(old, 1.0 - config.rate * config.decay);
         let new = Dispatch::float_sub(shrunk, scaled(step, config.rate));
@@ -89,6 +136,6 @@ impl Slots {
         self.square = put(self.square.clone(), square);
         self.bias1 = put(self.bias1.clone(), bias1);
         self.bias2 = put(self.bias2.clone(), bias2);
-        put(weight, new)
+        (put(weight, new), self)
     }
 }

@@ -2,6 +2,8 @@
 use crate::blocks::Blocks;
 use crate::device::Backend;
 use supple_graph::operators::Conv;
+use supple_kernels::Adam;
+use supple_kernels::adam::Stretch;
 
 /// Which layer a call computes.
 #[derive(Clone, Debug)]
@@ -69,6 +71,17 @@ pub(crate) struct MaxPoolCall {
     pub threads: usize,
 }
 
+/// What a step of the optimizer says besides its operands.
+#[derive(Clone, Debug)]
+pub(crate) struct AdamCall {
+    pub adam: Adam,
+    /// Which elements move.
+    pub stretches: Vec<Stretch>,
+    /// Which of these are there, if not all.
+    pub there: Option<Vec<bool>>,
+    pub threads: usize,
+}
+
 /// Whether our kernels run on this backend.
 pub(crate) fn has_kernels(backend: Backend) -> bool {
     match backend {
@@ -102,12 +115,21 @@ pub(crate) fn attention(_operands: [&crate::tensor::Any; 3], _call: AttentionCal
 }
 
 #[cfg(not(any(feature = "flex", feature = "ndarray")))]
+pub(crate) fn adam(
+    _moving: [crate::tensor::Any; 5],
+    _gradient: crate::tensor::Any,
+    _call: AdamCall,
+) -> Option<[crate::tensor::Any; 5]> {
+    None
+}
+
+#[cfg(not(any(feature = "flex", feature = "ndarray")))]
 pub(crate) fn max_pool(_x: &crate::tensor::Any, _call: MaxPoolCall) -> Option<crate::tensor::Any> {
     None
 }
 
 #[cfg(any(feature = "flex", feature = "ndarray"))]
-pub(crate) use extension::{attention, layer, max_pool, pack};
+pub(crate) use extension::{adam, attention, layer, max_pool, pack};
 
 #[cfg(any(feature = "flex", feature = "ndarray"))]
 mod backward;

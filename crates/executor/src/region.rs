@@ -3,6 +3,7 @@ use crate::tensor::{Any, concat, lengths, slice, slice_assign};
 use burn::tensor::Slice;
 use std::ops::Range;
 use supple_graph::Extent;
+use supple_kernels::adam::Stretch;
 
 /// Elements of a tensor, as ranges of every axis, in order.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -51,6 +52,35 @@ impl Region {
             tensor = slice_assign(tensor, &to, slice(value.clone(), &from));
         }
         tensor
+    }
+
+    /// The elements as stretches that are neighbours in a dense tensor of this shape, in order.
+    pub fn stretches(&self, shape: &[usize]) -> Vec<Stretch> {
+        let mut inner = vec![Stretch { whole: 0, kept: 0, length: 1 }];
+        let [mut whole, mut kept] = [1, 1];
+        for (ranges, &length) in self.0.iter().zip(shape).rev() {
+            let is_whole = inner == [Stretch { whole: 0, kept: 0, length: whole }];
+            let (mut outer, mut own) = (Vec::new(), 0);
+            for range in ranges {
+                if is_whole {
+                    let length = range.len() * whole;
+                    outer.push(Stretch { whole: range.start * whole, kept: own * kept, length });
+                } else {
+                    let moved = |(i, at)| {
+                        let moved = move |s: &Stretch| Stretch {
+                            whole: at * whole + s.whole,
+                            kept: (own + i) * kept + s.kept,
+                            ..*s
+                        };
+                        inner.iter().map(moved)
+                    };
+                    outer.extend(range.clone().enumerate().flat_map(moved));
+                }
+                own += range.len();
+            }
+            (inner, whole, kept) = (outer, whole * length, kept * own);
+        }
+        inner
     }
 
     /// Every block of one range an axis: where it stands in the whole, and where in what is kept.
@@ -112,6 +142,15 @@ mod tests {
         let untouched = |at: &[usize]| at[0] == 1 || at[1] == 0 || at[1] == 3;
         let put = download(put).unwrap();
         assert_eq!(put, Array::from_fn(&[3, 4], |at| if untouched(at) { all.at(at) } else { -1.0 }));
+    }
+
+    #[test]
+    fn stretches_are_what_is_kept() {
+        let stretch = |whole, kept, length| Stretch { whole, kept, length };
+        assert_eq!(scattered().stretches(&[3, 4]), [stretch(1, 0, 2), stretch(9, 2, 2)]);
+        assert_eq!(Region(vec![vec![0..1, 2..3], vec![0..4]]).stretches(&[3, 4]), [stretch(0, 0, 4), stretch(8, 4, 4)]);
+        assert_eq!(Region(vec![vec![0..3], vec![0..4]]).stretches(&[3, 4]), [stretch(0, 0, 12)]);
+        assert_eq!(Region(vec![]).stretches(&[]), [stretch(0, 0, 1)]);
     }
 
     #[test]

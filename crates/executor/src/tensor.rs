@@ -69,6 +69,13 @@ pub(crate) fn download(tensor: Any) -> Result<Array> {
     Ok(Array::new(shape, values.map_err(|error| Error::new("tensor", format!("{error:?}")))?)?)
 }
 
+/// Moves truth values to the host.
+pub(crate) fn truths(tensor: Any) -> Result<Vec<bool>> {
+    let count = lengths(&tensor).iter().product::<usize>();
+    let data = Tensor::<1, Bool>::from_dispatch(reshape(tensor, vec![count])).into_data();
+    data.convert::<bool>().try_into_vec::<bool>().map_err(|error| Error::new("tensor", format!("{error:?}")))
+}
+
 /// Lengths of the axes.
 pub(crate) fn lengths(tensor: &Any) -> Vec<usize> {
     tensor.shape().iter().copied().collect()

@@ -120,10 +120,11 @@ impl Trainer {
             }
         }
         let scale = 1.0 / settings.len() as f64;
-        for (id, part) in total {
-            let gradient = Dispatch::float_mul_scalar(part.gradient, scale.into());
-            if let Some((weight, slots)) = self.parameters.get_mut(&id) {
-                *weight = slots.step(weight.clone(), gradient, (&part.region, part.there.as_ref()), &self.config);
+        for (id, Part { region, there, gradient }) in total {
+            let gradient = if rest.is_empty() { gradient } else { Dispatch::float_mul_scalar(gradient, scale.into()) };
+            if let Some((weight, slots)) = self.parameters.remove(&id) {
+                let moved = slots.step(weight, gradient, (&region, there.as_ref()), &self.config, self.mode)?;
+                self.parameters.insert(id, moved);
             }
         }
         Ok(losses)

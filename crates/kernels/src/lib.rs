@@ -1,4 +1,5 @@
 #![doc = include_str!("../README.md")]
+pub mod adam;
 pub mod attention;
 pub mod bench;
 mod conv;
@@ -23,6 +24,7 @@ mod tile;
 pub mod top;
 mod transpose;
 
+pub use adam::Adam;
 pub use attention::{Attention, ScoreBlocks};
 pub use error::Error;
 pub use kernel::{Args, Kernel, Key, Operands};

@@ -2,6 +2,10 @@
 use crate::error::Error;
 use crate::layer::Layer;
 use crate::pattern::{Blocks, Shape};
+use std::ops::Range;
+
+/// Outputs of the tallest block.
+const TALLEST: usize = 16;
 
 /// In which order the blocks of a row are stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -80,10 +84,7 @@ impl Pack {
         let mut this = Self { shape, height, stored, positions: Vec::new(), values: Vec::new() };
         for row in 0..shape.rows(height) {
             let (_, outputs) = shape.outputs_of(row, height);
-            let importance =
-                |position: usize| -> f32 { outputs.clone().map(|o| scores[place.at(o, position)].abs()).sum() };
-            let importance: Vec<f32> = (0..shape.positions).map(importance).collect();
-            this.positions.extend(choose(&importance));
+            this.positions.extend(choose(&place.magnitudes(scores, outputs, shape.positions)));
         }
         this.values = this.gathered(place, weights);
         Ok(this)
@@ -112,10 +113,7 @@ impl Pack {
         for (row, (positions, values)) in rows.enumerate() {
             let (_, outputs) = self.shape.outputs_of(row, self.height);
             for (&position, block) in positions.iter().zip(values.chunks_exact_mut(self.height)) {
-                block
-                    .iter_mut()
-                    .zip(outputs.clone())
-                    .for_each(|(v, o)| *v = weights[place.at(o, usize::from(position))]);
+                place.read(weights, outputs.clone(), usize::from(position), block);
             }
         }
         values
@@ -169,11 +167,11 @@ impl Pack {
         for row in 0..self.shape.rows(self.height) {
             let (_, outputs) = self.shape.outputs_of(row, self.height);
             let stored = row * self.stored()..(row + 1) * self.stored();
-            for (i, &position) in self.positions[stored.clone()].iter().enumerate() {
-                for (o, r) in outputs.clone().zip(0..) {
-                    let value = values[(stored.start + i) * self.height + r];
-                    dense[place.at(o, usize::from(position))] = if i < kept { value } else { 0.0 };
-                }
+            let values = values[stored.start * self.height..].chunks_exact(self.height);
+            let zeros = [0.0; TALLEST];
+            for ((i, &position), block) in self.positions[stored].iter().enumerate().zip(values) {
+                let block = if i < kept { block } else { &zeros[..self.height] };
+                place.write(block, outputs.clone(), usize::from(position), dense);
             }
         }
         Ok(())
@@ -202,15 +200,24 @@ fn sort(importance: &[f32], order: Order) -> Vec<u16> {
 
 /// The first `kept` positions in this order, ascending; of equals the first.
 fn best(importance: &[f32], order: Order, kept: usize) -> Vec<u16> {
-    let mut positions: Vec<u16> = (0..importance.len()).map(|i| i as u16).collect();
-    let falling = |a: &u16, b: &u16| importance[usize::from(*b)].total_cmp(&importance[usize::from(*a)]).then(a.cmp(b));
-    match order {
-        Order::Importance if kept < positions.len() => drop(positions.select_nth_unstable_by(kept, falling)),
-        Order::Importance => {}
-        Order::OfEach(_) => positions = sort(importance, order),
+    if let Order::OfEach(_) = order {
+        let mut positions = sort(importance, order);
+        positions.truncate(kept);
+        positions.sort_unstable();
+        return positions;
     }
-    positions.truncate(kept);
-    positions.sort_unstable();
+    let Some(last) = kept.checked_sub(1) else { return Vec::new() };
+    let (_, &mut least, _) = importance.to_vec().select_nth_unstable_by(last, |a, b| b.total_cmp(a));
+    let beats = |v: &&f32| v.total_cmp(&least).is_gt();
+    let mut equals = kept - importance.iter().filter(beats).count();
+    let mut positions = Vec::with_capacity(kept);
+    for (position, v) in importance.iter().enumerate() {
+        let order = v.total_cmp(&least);
+        if order.is_gt() || (order.is_eq() && equals > 0) {
+            equals -= usize::from(order.is_eq());
+            positions.push(position as u16);
+        }
+    }
     positions
 }
 
@@ -231,5 +238,39 @@ impl Place {
 
     fn at(self, output: usize, position: usize) -> usize {
         output * self.output + position * self.position
+    }
+
+    /// The sum of the magnitudes of each position's scores over some outputs.
+    fn magnitudes(self, scores: &[f32], outputs: Range<usize>, positions: usize) -> Vec<f32> {
+        if self.output == 1 {
+            let block = |position| &scores[self.at(outputs.start, position)..][..outputs.len()];
+            return (0..positions).map(|position| block(position).iter().map(|v| v.abs()).sum()).collect();
+        }
+        let mut sums = vec![0.0; positions];
+        for output in outputs {
+            let row = &scores[self.at(output, 0)..][..positions];
+            sums.iter_mut().zip(row).for_each(|(sum, v)| *sum += v.abs());
+        }
+        sums
+    }
+
+    /// What stands at one position of some outputs.
+    fn read(self, weights: &[f32], outputs: Range<usize>, position: usize, block: &mut [f32]) {
+        if self.output == 1 {
+            block[..outputs.len()].copy_from_slice(&weights[self.at(outputs.start, position)..][..outputs.len()]);
+            return;
+        }
+        let from = weights[self.at(outputs.start, position)..].iter().step_by(self.output).take(outputs.len());
+        block.iter_mut().zip(from).for_each(|(to, from)| *to = *from);
+    }
+
+    /// Puts a block at one position of some outputs.
+    fn write(self, block: &[f32], outputs: Range<usize>, position: usize, dense: &mut [f32]) {
+        if self.output == 1 {
+            dense[self.at(outputs.start, position)..][..outputs.len()].copy_from_slice(&block[..outputs.len()]);
+            return;
+        }
+        let to = dense[self.at(outputs.start, position)..].iter_mut().step_by(self.output).take(outputs.len());
+        to.zip(block).for_each(|(to, from)| *to = *from);
     }
 }

@@ -2,7 +2,7 @@
 use super::extension::{
     Buffers, Floats, Layers, attend_backward, dense, input_gradient, largest_backward, weight_gradient,
 };
-use super::{AttentionCall, Blocks, Call, MaxPoolCall};
+use super::{AdamCall, AttentionCall, Blocks, Call, MaxPoolCall};
 use burn::backend::Autodiff;
 use burn::backend::autodiff::NodeId;
 use burn::backend::autodiff::checkpoint::{base::Checkpointer, strategy::CheckpointStrategy};
@@ -111,6 +111,23 @@ impl<B: Buffers> Backward<B, 1> for LargestBackward {
 
 /// The gradient of a fused ReLU is not kept: callers fuse only where nothing is differentiated.
 impl<B: Layers + Buffers, C: CheckpointStrategy> Layers for Autodiff<B, C> {
+    /// What moves weights is not differentiated.
+    fn adam(
+        weight: Floats<Self>,
+        mean: Floats<Self>,
+        square: Floats<Self>,
+        first: Floats<Self>,
+        second: Floats<Self>,
+        gradient: Floats<Self>,
+        call: AdamCall,
+    ) -> (Floats<Self>, Floats<Self>, Floats<Self>, Floats<Self>, Floats<Self>) {
+        let [weight, mean, square, first, second] =
+            [weight, mean, square, first, second].map(|tensor| tensor.into_primitive());
+        let moved = B::adam(weight, mean, square, first, second, gradient.into_primitive(), call);
+        let moved: [Floats<B>; 5] = moved.into();
+        moved.map(<Floats<Self>>::new).into()
+    }
+
     fn attend(q: Floats<Self>, k: Floats<Self>, v: Floats<Self>, call: AttentionCall) -> Floats<Self> {
         match AttendBackward.prepare::<C>([q.node(), k.node(), v.node()]).compute_bound().stateful() {
             OpsKind::Tracked(mut prep) => {

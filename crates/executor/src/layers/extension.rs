@@ -1,10 +1,11 @@
 //! Our kernels on the buffers of Burn's CPU backends.
-use super::{AttentionCall, Blocks, Call, Kind, MaxPoolCall};
+use super::{AdamCall, AttentionCall, Blocks, Call, Kind, MaxPoolCall};
 use crate::tensor::Any;
 use burn::backend::tensor::FloatTensor;
 use burn::backend::{Backend, Dispatch, TensorMetadata, backend_extension};
 use burn::tensor::{DType, TensorData};
 use std::borrow::Cow;
+use supple_kernels::adam::Moving;
 use supple_kernels::{Args, Attention, Conv2d, Layer, Linear, MaxPool, Operands, Pattern, kernels};
 
 /// One layer; its gradients belong to [`Autodiff`].
@@ -33,6 +34,18 @@ pub(crate) trait Layers: Backend {
 
     /// The largest element of each window of `x`.
     fn largest(x: FloatTensor<Self>, call: MaxPoolCall) -> FloatTensor<Self>;
+
+    /// A weight, its optimizer's memory (mean, square, their powers), and all of them after a step.
+    #[allow(clippy::type_complexity, reason = "an extension returns tensors in tuples alone")]
+    fn adam(
+        weight: FloatTensor<Self>,
+        mean: FloatTensor<Self>,
+        square: FloatTensor<Self>,
+        first: FloatTensor<Self>,
+        second: FloatTensor<Self>,
+        gradient: FloatTensor<Self>,
+        call: AdamCall,
+    ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>);
 }
 
 /// The layer on the tensors' backend, which must be one that [`has_kernels`](super::has_kernels).
@@ -59,6 +72,13 @@ pub(crate) fn max_pool(x: &Any, call: MaxPoolCall) -> Option<Any> {
     Some(<Dispatch as Layers>::largest(x.clone(), call))
 }
 
+/// A step of Adam on the tensors' backend, which must be one that [`has_kernels`](super::has_kernels): weight, mean, square, their powers.
+pub(crate) fn adam([weight, mean, square, first, second]: [Any; 5], gradient: Any, call: AdamCall) -> Option<[Any; 5]> {
+    let (weight, mean, square, first, second) =
+        <Dispatch as Layers>::adam(weight, mean, square, first, second, gradient, call);
+    Some([weight, mean, square, first, second])
+}
+
 pub(super) type Floats<B> = FloatTensor<B>;
 
 /// The elements of a tensor in rows of its first axis, dense within a row, and the distance between rows.
@@ -68,6 +88,9 @@ type Rows<'a> = (Cow<'a, [f32]>, usize);
 pub(super) trait Buffers: Backend {
     /// The elements where they lie, copied only where a row is not dense.
     fn rows(tensor: &Floats<Self>) -> Rows<'_>;
+
+    /// All elements, one row after the other, to be changed where they lie if nobody else has the tensor.
+    fn elements(tensor: &mut Floats<Self>) -> &mut [f32];
 
     /// A tensor of these elements.
     fn build(data: TensorData) -> Floats<Self>;
@@ -222,6 +245,16 @@ pub(super) fn attend_backward<B: Buffers>(
     [(dq, of_q), (dk, of_k), (dv, of_v)].map(|(data, shape)| B::build(TensorData::new(data, shape)))
 }
 
+/// The tensors after a step of Adam.
+fn step<B: Buffers>(mut moving: [Floats<B>; 5], gradient: &Floats<B>, call: &AdamCall) -> [Floats<B>; 5] {
+    let [weight, mean, square, first, second] = moving.each_mut().map(B::elements);
+    let moving_elements = Moving { weight, mean, square, powers: [first, second] };
+    let gradient = dense::<B>(gradient);
+    let done = call.adam.step(moving_elements, &gradient, call.there.as_deref(), &call.stretches, call.threads);
+    assert!(done.is_ok(), "{done:?}");
+    moving
+}
+
 fn pool_of(x: &[usize], MaxPoolCall { windows, kernel, stride, padding, dilation, .. }: MaxPoolCall) -> MaxPool {
     MaxPool { planes: x[0] * x[1], size: [x[2], x[3]], windows, kernel, stride, padding, dilation }
 }
@@ -258,6 +291,18 @@ macro_rules! layers {
 
             fn largest(x: Floats<Self>, call: MaxPoolCall) -> Floats<Self> {
                 largest::<Self>(&x, call)
+            }
+
+            fn adam(
+                weight: Floats<Self>,
+                mean: Floats<Self>,
+                square: Floats<Self>,
+                first: Floats<Self>,
+                second: Floats<Self>,
+                gradient: Floats<Self>,
+                call: AdamCall,
+            ) -> (Floats<Self>, Floats<Self>, Floats<Self>, Floats<Self>, Floats<Self>) {
+                step::<Self>([weight, mean, square, first, second], &gradient, &call).into()
             }
 
             fn pack(w: Floats<Self>, blocks: Blocks) -> Floats<Self> {
@@ -302,6 +347,14 @@ impl Buffers for burn::backend::Flex {
         }
     }
 
+    fn elements(tensor: &mut Floats<Self>) -> &mut [f32] {
+        if !tensor.is_contiguous() || tensor.layout().start_offset() != 0 {
+            *tensor = tensor.to_contiguous();
+        }
+        let count = lengths(tensor).iter().product();
+        &mut tensor.storage_mut::<f32>()[..count]
+    }
+
     fn build(data: TensorData) -> Floats<Self> {
         <Floats<Self>>::from_data(data)
     }
@@ -321,6 +374,15 @@ impl Buffers for burn::backend::NdArray {
             }
             _ => (Cow::Owned(Vec::new()), row),
         }
+    }
+
+    fn elements(tensor: &mut Floats<Self>) -> &mut [f32] {
+        let burn::backend::ndarray::NdArrayTensor::F32(storage) = tensor else { return &mut [] };
+        let array = storage.ensure_owned();
+        if !array.is_standard_layout() {
+            *array = array.as_standard_layout().into_shared();
+        }
+        array.as_slice_mut().unwrap_or_default()
     }
 
     fn build(data: TensorData) -> Floats<Self> {
