@@ -1,7 +1,7 @@
 //! A graph on Burn's tensors: which value goes where, and which operator runs when.
 use crate::blocks::Blocks;
 use crate::error::{Error, Result};
-use crate::families::{self, Call, Runner};
+use crate::families::{self, Call, Runner, Top};
 use crate::region::Region;
 use crate::tensor::Any;
 use burn::tensor::Device;
@@ -92,6 +92,8 @@ struct Step {
     region: Option<Region>,
     /// Which weights of a layer are there, where they are packed.
     blocks: Option<Blocks>,
+    /// What comes back to a linear layer, where that is not all.
+    top: Option<Top>,
     facts: Vec<Fact>,
 }
 
@@ -106,11 +108,11 @@ pub(crate) struct Thinned {
     pub choice: Choice,
 }
 
-/// For sites within the weights of layers and the kinds that fit there, the greatest density up to which blocks are packed; above, dense weights with
-/// zeros are faster. Where it says nothing, blocks are packed at every density.
+/// For sites within layers and the kinds that fit there, the greatest density up to which only what is left is computed with, packed weights or single
+/// gradients; above, all with zeros are faster. Where it says nothing, that is so at every density.
 pub type BreakEven = BTreeMap<(SiteId, Kind), Option<Density>>;
 
-/// Whether what a choice leaves within weights is to be packed.
+/// Whether only what a choice leaves within a layer is to be computed with.
 pub fn pays(limits: &BreakEven, site: SiteId, Choice { kind, density }: Choice) -> bool {
     limits.get(&(site, kind)).is_none_or(|limit| limit.is_some_and(|limit| density <= limit))
 }
@@ -141,7 +143,7 @@ impl Program {
             let stored = matches!(node.op, Op::Parameter(_) | Op::Constant(_));
             let extent = stored.then(|| elastic.extent(Value { node: id, slot: 0 }, setting)).transpose()?;
             let region = extent.as_ref().map(Region::of);
-            Ok(Step { name: node.name.clone(), runner, region, blocks: None, facts: node.facts.clone() })
+            Ok(Step { name: node.name.clone(), runner, region, blocks: None, top: None, facts: node.facts.clone() })
         };
         let thinned = elastic.analysis().blocked().iter().filter_map(|&(Blocked { layer, weight }, site)| {
             let choice = setting.choice(site).filter(|choice| choice.density < Density::FULL)?;
@@ -158,6 +160,11 @@ impl Program {
     /// From now on the weights of a layer are the values of these blocks.
     pub fn pack(&mut self, layer: NodeId, blocks: Blocks) {
         self.steps[layer.0].blocks = Some(blocks);
+    }
+
+    /// From now on that much of the gradient comes back to a layer.
+    pub fn thin_gradient(&mut self, layer: NodeId, top: Top) {
+        self.steps[layer.0].top = Some(top);
     }
 
     /// The elements of a parameter or constant that are left.
@@ -198,7 +205,7 @@ impl Program {
                 operands
             } else {
                 let blocks = step.blocks.as_ref();
-                let call = Call { facts: &step.facts, batch, blocks, relu, mode, device };
+                let call = Call { facts: &step.facts, batch, blocks, top: step.top, relu, mode, device };
                 runner.run(operands, &call).map_err(|error| Error::new(&step.name, error))?
             };
             for (slot, value) in values.into_iter().enumerate().take(step.facts.len()) {

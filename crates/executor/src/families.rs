@@ -27,12 +27,22 @@ pub(crate) struct Call<'a> {
     pub batch: usize,
     /// Which weights of a layer are there, where they are packed.
     pub blocks: Option<&'a Blocks>,
+    /// What comes back to a linear layer, where that is not all.
+    pub top: Option<Top>,
     /// Negative outputs of a layer become zero.
     pub relu: bool,
     /// How operators are computed.
     pub mode: Mode,
     /// Where outputs go.
     pub device: &'a Device,
+}
+
+/// How many outputs of a linear layer count backward: those with the largest gradients.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Top {
+    pub count: usize,
+    /// By products of these alone where our kernels may run, else with zeros for the others.
+    pub alone: bool,
 }
 
 impl Call<'_> {

@@ -45,6 +45,8 @@ pub(crate) struct Call {
     pub kind: Kind,
     /// Which weights are there, if not all; then the weights are the values of these blocks.
     pub blocks: Option<Blocks>,
+    /// How many outputs of a linear layer count backward, if not all: those with the largest gradients.
+    pub top: Option<usize>,
     /// Negative outputs become zero.
     pub relu: bool,
     pub threads: usize,
@@ -110,6 +112,11 @@ pub(crate) fn pack(_w: &crate::tensor::Any, _blocks: Blocks) -> Option<crate::te
 }
 
 #[cfg(not(any(feature = "flex", feature = "ndarray")))]
+pub(crate) fn thin_gradient(_y: &crate::tensor::Any, _count: usize) -> Option<crate::tensor::Any> {
+    None
+}
+
+#[cfg(not(any(feature = "flex", feature = "ndarray")))]
 pub(crate) fn attention(_operands: [&crate::tensor::Any; 3], _call: AttentionCall) -> Option<crate::tensor::Any> {
     None
 }
@@ -129,9 +136,11 @@ pub(crate) fn max_pool(_x: &crate::tensor::Any, _call: MaxPoolCall) -> Option<cr
 }
 
 #[cfg(any(feature = "flex", feature = "ndarray"))]
-pub(crate) use extension::{adam, attention, layer, max_pool, pack};
+pub(crate) use extension::{adam, attention, layer, max_pool, pack, thin_gradient};
 
 #[cfg(any(feature = "flex", feature = "ndarray"))]
 mod backward;
 #[cfg(any(feature = "flex", feature = "ndarray"))]
 mod extension;
+#[cfg(any(feature = "flex", feature = "ndarray"))]
+mod top;

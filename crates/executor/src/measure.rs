@@ -5,8 +5,8 @@ use crate::executor::Executor;
 use crate::loss::{Batch, Score};
 use crate::trainer::Trainer;
 use std::time::Instant;
-use supple_graph::{Array, Choice, Elastic, Setting, SiteId};
-use supple_kernels::{Cut, Layer};
+use supple_graph::{Array, Blocked, Choice, Elastic, NodeId, Setting, SiteId, SparsityKind};
+use supple_kernels::{Cut, Layer, Linear};
 
 /// Service times in seconds of one run of `input` at each setting: `rounds` each, interleaved, after a warm-up. A run of the same setting goes before each
 /// that is timed, as it mostly does where requests are served: the caches hold its weights.
@@ -85,16 +85,35 @@ pub fn cut(layer: &Layer, choice: Choice) -> Cut {
     blocks::cut(layer, choice)
 }
 
+/// How many outputs of a linear layer a choice of its gradients leaves.
+pub fn count(layer: &Linear, Choice { kind, density }: Choice) -> usize {
+    kind.kept(layer.outputs, density)
+}
+
+/// The linear layers whose gradients can be thinned out, as kernels see them for `batch` samples.
+///
+/// # Errors
+/// When a layer is none that there are kernels for.
+pub fn gradient_layers(elastic: &Elastic, batch: usize) -> Result<Vec<(SiteId, Linear)>> {
+    let mut found = Vec::new();
+    for &(layer, site) in elastic.analysis().gradients() {
+        if let Layer::Linear(linear) = layer_of(elastic, layer, batch)? {
+            found.push((site, linear));
+        }
+    }
+    Ok(found)
+}
+
 /// The layers within whose weights something can be left out, as kernels see them for `batch` samples.
 ///
 /// # Errors
 /// When a layer is none that there are kernels for.
 pub fn blocked_layers(elastic: &Elastic, batch: usize) -> Result<Vec<(SiteId, Layer)>> {
-    let graph = elastic.graph();
-    let layer = |&(blocked, site): &(supple_graph::Blocked, SiteId)| {
-        let facts = graph.input_facts(blocked.layer);
-        let layer = blocks::layer_at(&graph.node(blocked.layer).op, &facts[0].shape_at(batch), &facts[1].shape_at(1))?;
-        Ok((site, layer))
-    };
+    let layer = |&(blocked, site): &(Blocked, SiteId)| Ok((site, layer_of(elastic, blocked.layer, batch)?));
     elastic.analysis().blocked().iter().map(layer).collect()
+}
+
+fn layer_of(elastic: &Elastic, id: NodeId, batch: usize) -> Result<Layer> {
+    let facts = elastic.graph().input_facts(id);
+    blocks::layer_at(&elastic.graph().node(id).op, &facts[0].shape_at(batch), &facts[1].shape_at(1))
 }

@@ -1,10 +1,11 @@
 //! Nested training: one set of weights that is good at every density.
 use crate::adam::{AdamConfig, SLOTS, Slots};
 use crate::blocks::Blocks;
-use crate::bridge::{self, BreakEven, Mode, Program, Thinned, Wiring};
+use crate::bridge::{self, BreakEven, Mode, Program, Thinned, Wiring, pays};
 use crate::device::Backend;
 use crate::error::{Error, Result};
 use crate::executor::{check_inputs, check_weights};
+use crate::families::Top;
 use crate::layers::{has_kernels, pack};
 use crate::loss::{Batch, cross_entropy, rows};
 use crate::region::Region;
@@ -14,7 +15,7 @@ use burn::backend::{AutodiffBackend, Dispatch};
 use burn::tensor::Tensor;
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use supple_graph::{Array, DType, Elastic, NodeId, Op, Setting, Weights};
+use supple_graph::{Array, DType, Elastic, NodeId, Op, Setting, SiteId, Weights};
 
 /// Gradients of the parameters, each of the shape of its prefix.
 pub type Gradients = BTreeMap<NodeId, Array>;
@@ -153,6 +154,9 @@ impl Trainer {
             sources[id.0] = Some(leaf.clone());
             leaves.push((id, leaf));
         }
+        for (layer, top) in self.tops(setting)? {
+            program.thin_gradient(layer, top);
+        }
         let mut there = BTreeMap::new();
         for thinned in program.thinned() {
             let Some(leaf) = sources[thinned.weight.0].take() else { continue };
@@ -189,6 +193,19 @@ impl Trainer {
             Some((id, Part { region: program.region(id)?.clone(), there: there.remove(&id), gradient }))
         });
         Ok(Pass { loss: f64::from(value), logits: inner, gradients: gradients.collect() })
+    }
+
+    /// What comes back to the layers whose gradients a setting thins out, by products of that alone where these are faster.
+    fn tops(&self, setting: &Setting) -> Result<Vec<(NodeId, Top)>> {
+        let counts = self.elastic.tops(setting)?;
+        if !counts.is_empty() && !has_kernels(self.backend) {
+            return Err(Error::new("gradient", format!("is not thinned out on {}", self.backend)));
+        }
+        let top = |&(layer, site): &(NodeId, SiteId)| {
+            let (&count, choice) = (counts.get(&layer)?, setting.choice(site)?);
+            Some((layer, Top { count, alone: pays(&self.break_even, site, choice) }))
+        };
+        Ok(self.elastic.analysis().gradients().iter().filter_map(top).collect())
     }
 
     /// Where the blocks are that are left of a layer's weights, and the weights as the layer is to take them: packed, or with zeros where that is not

@@ -7,8 +7,10 @@ mod sites;
 use crate::blocks::Blocked;
 use crate::density::Density;
 use crate::error::Result;
-use crate::graph::{Graph, Value};
+use crate::graph::{Graph, NodeId, Value};
+use crate::kind::SparsityKind;
 use crate::kinds::Kind;
+use crate::phase::Phase;
 use crate::setting::{Choice, Setting, SiteId};
 use serde::Serialize;
 use std::ops::Range;
@@ -65,21 +67,23 @@ impl Verdict {
     }
 }
 
-/// A place where something can be left out: axes that must thin out together, or the weights of a layer.
+/// A place where something can be left out: axes that must thin out together, the weights of a layer, or the gradient that comes back to one.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Site {
     /// Name of the first weights with an axis in it, and that axis; where it begins, unless at the axis' begin.
     pub name: String,
-    /// What a unit is: `channel`, `neuron`, `head`, `feature`; `vector` within weights.
+    /// What a unit is: `channel`, `neuron`, `head`, `feature`; `vector` within weights, `gradient` in what comes back.
     pub level: &'static str,
-    /// Number of units; within weights, blocks of a row.
+    /// Number of units; within weights, blocks of a row; of a gradient, outputs of the layer.
     pub units: usize,
     /// The kinds that fit; empty when it is not sparsifiable.
     pub kinds: Vec<Kind>,
-    /// The axes; none within weights.
+    /// The axes, if it is one of axes.
     pub members: Vec<Member>,
     /// The layer within whose weights it lies.
     pub blocked: Option<Blocked>,
+    /// The linear layer whose gradient it thins out: that by what the layer makes, on its way back.
+    pub gradient: Option<NodeId>,
     /// Whether units can be left out, and why (not).
     pub verdict: Verdict,
 }
@@ -88,6 +92,21 @@ impl Site {
     /// Whether units of it can be left out.
     pub fn is_sparsifiable(&self) -> bool {
         matches!(self.verdict, Verdict::Sparsifiable(_))
+    }
+
+    /// Whether it is one of axes.
+    pub fn is_of_axes(&self) -> bool {
+        self.blocked.is_none() && self.gradient.is_none()
+    }
+
+    /// The layer that it lies in, if it is not one of axes.
+    pub fn layer(&self) -> Option<NodeId> {
+        self.blocked.map(|blocked| blocked.layer).or(self.gradient)
+    }
+
+    /// Whether some way to leave out units saves work in a phase.
+    pub fn saves(&self, phase: Phase) -> bool {
+        self.kinds.iter().any(|kind| kind.phases().contains(&phase))
     }
 }
 
@@ -109,7 +128,7 @@ pub struct Group {
 /// The sites of a graph.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Analysis {
-    /// Sites that can be made sparse, axes before weights; a [`SiteId`] is an index here.
+    /// Sites that can be made sparse, axes before weights before gradients; a [`SiteId`] is an index here.
     pub sites: Vec<Site>,
     /// Coupled axes of weights that cannot, each with the reason.
     pub fixed: Vec<Site>,
@@ -121,11 +140,12 @@ pub struct Analysis {
     obstacles: joined::Obstacles,
 }
 
-/// The members of sparsifiable sites by value, and the sites within weights.
+/// The members of sparsifiable sites by value, and the sites within weights and of gradients.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 struct Index {
     members: Vec<(Value, u32, u32)>,
     blocked: Vec<(Blocked, SiteId)>,
+    gradients: Vec<(NodeId, SiteId)>,
 }
 
 impl Index {
@@ -137,7 +157,12 @@ impl Index {
         let mut all: Vec<_> = sites.iter().enumerate().flat_map(members).collect();
         all.sort_unstable();
         let blocked = |(at, site): (usize, &Site)| site.blocked.map(|blocked| (blocked, SiteId(at)));
-        Self { members: all, blocked: sites.iter().enumerate().filter_map(blocked).collect() }
+        let gradient = |(at, site): (usize, &Site)| site.gradient.map(|layer| (layer, SiteId(at)));
+        Self {
+            members: all,
+            blocked: sites.iter().enumerate().filter_map(blocked).collect(),
+            gradients: sites.iter().enumerate().filter_map(gradient).collect(),
+        }
     }
 }
 
@@ -155,6 +180,7 @@ impl Analysis {
         let mut fixed: Vec<Site> = found.into_sites().collect();
         let mut sites: Vec<Site> = fixed.extract_if(.., |site| site.is_sparsifiable()).collect();
         sites.extend(Blocked::all(graph).into_iter().map(|blocked| sites::within(graph, blocked)));
+        sites.extend(sites::gradients(graph));
         let index = Index::of(&sites);
         Ok(Self { sites, fixed, groups, index, obstacles })
     }
@@ -183,15 +209,20 @@ impl Analysis {
         &self.index.blocked
     }
 
+    /// The sites of gradients, by their layers.
+    pub fn gradients(&self) -> &[(NodeId, SiteId)] {
+        &self.index.gradients
+    }
+
     /// The same density at every site of axes; all weights of what is left.
     pub fn uniform(&self, density: Density) -> Setting {
-        let chosen = |site: &Site| site.blocked.is_none().then_some(Choice { kind: site.kinds[0], density });
+        let chosen = |site: &Site| site.is_of_axes().then_some(Choice { kind: site.kinds[0], density });
         self.at(chosen)
     }
 
-    /// The same density of one kind within the weights of every layer that it fits; everything else whole.
+    /// The same density of one kind within every layer that it fits: its weights, or its gradient. All axes whole.
     pub fn uniform_within(&self, kind: Kind, density: Density) -> Setting {
-        let chosen = |site: &Site| site.blocked.is_some() && site.kinds.contains(&kind) && density < Density::FULL;
+        let chosen = |site: &Site| !site.is_of_axes() && site.kinds.contains(&kind) && density < Density::FULL;
         self.at(|site| chosen(site).then_some(Choice { kind, density }))
     }
 

@@ -10,6 +10,7 @@ mod windows;
 
 use crate::gradient::Rule;
 use crate::operators::Op;
+pub(crate) use products::largest;
 
 /// The rule of an operator; `None` when there is none.
 pub fn rule(op: &Op) -> Option<Rule> {

@@ -11,8 +11,10 @@ use crate::kind::SparsityKind;
 use crate::operator::Operator;
 use crate::operators::Op;
 use crate::phase::Phase;
-use crate::setting::{Setting, SiteId};
+use crate::setting::{Choice, Setting, SiteId};
+use crate::training::{Gradients, Loss};
 use crate::work::Work;
+use std::collections::BTreeMap;
 
 /// A graph with its sites: what settings are made for.
 #[derive(Clone, Debug, PartialEq)]
@@ -113,14 +115,41 @@ impl Elastic {
     /// When the setting has not one choice a site.
     pub fn work(&self, setting: &Setting, batch: usize, phase: Phase) -> Result<Work> {
         let graph = self.shrink(setting)?;
-        let blocked = self.analysis.blocked();
+        let (blocked, gradients) = (self.analysis.blocked(), self.analysis.gradients());
+        let within = |id: NodeId| {
+            let weights = blocked.binary_search_by_key(&id, |(blocked, _)| blocked.layer).map(|at| blocked[at].1);
+            let gradient = gradients.binary_search_by_key(&id, |(layer, _)| *layer).map(|at| gradients[at].1);
+            [weights, gradient].into_iter().flatten().filter_map(|site| setting.choice(site))
+        };
         let work = |id| {
             let dense = graph.work_of(id, batch, phase);
-            let found = blocked.binary_search_by_key(&id, |(blocked, _)| blocked.layer);
-            let choice = found.ok().and_then(|at| setting.choice(blocked[at].1));
-            choice.map_or(dense, |choice| choice.kind.work(dense, choice.density, phase))
+            within(id).fold(dense, |work, choice| choice.kind.work(work, choice.density, phase))
         };
         Ok(graph.ids().map(work).sum())
+    }
+
+    /// The layers of whose gradients a setting leaves out some, with how many outputs it keeps of those that the axes leave: the ones with the largest
+    /// gradients, summed over all rows.
+    ///
+    /// # Errors
+    /// When the setting has not one choice a site.
+    pub fn tops(&self, setting: &Setting) -> Result<BTreeMap<NodeId, usize>> {
+        let kept = self.kept(setting)?;
+        let thinned = |&(layer, site): &(NodeId, SiteId)| {
+            let Choice { kind, density } = setting.choice(site).filter(|choice| choice.density < Density::FULL)?;
+            let output = Value { node: layer, slot: 0 };
+            let left = self.extent_at(output, &kept, self.graph.fact(output).ok()?).left;
+            Some((layer, kind.kept(left.shape.last()?.count(), density)))
+        };
+        Ok(self.analysis.gradients().iter().filter_map(thinned).collect())
+    }
+
+    /// The gradients at a setting, of the weights that [`shrink_weights`](Self::shrink_weights) leaves: the definition of what it leaves out of gradients.
+    ///
+    /// # Errors
+    /// When the setting has not one choice a site, or the loss does not fit the graph.
+    pub fn gradients(&self, setting: &Setting, loss: Loss) -> Result<Gradients> {
+        Gradients::thinned(&self.shrink(setting)?, loss, self.tops(setting)?)
     }
 
     /// The weights without what `setting` leaves out; zero where something is left out within those of a layer.

@@ -3,7 +3,7 @@ use crate::array::Array;
 use crate::error::{Error, Result};
 use crate::fact::{DType, Fact};
 use crate::gradient::Call;
-use crate::gradients::rule;
+use crate::gradients::{largest, rule};
 use crate::graph::{Graph, NodeId, Value, Weights};
 use crate::operators::{Adam, CrossEntropy, MeanSquare, Op, Sgd};
 use crate::phase::Phase;
@@ -81,6 +81,15 @@ impl Gradients {
     /// # Errors
     /// When the graph has no output, or the loss does not fit it.
     pub fn of(forward: &Graph, loss: Loss) -> Result<Self> {
+        Self::thinned(forward, loss, BTreeMap::new())
+    }
+
+    /// The same, where what comes back to some layers is thinned out to as many elements of the last axis, those with the largest magnitudes summed over
+    /// all rows, before it goes through them (unified top-k; Sun et al., "meProp", 2017).
+    ///
+    /// # Errors
+    /// As [`of`](Self::of); when there are fewer elements than are to be kept.
+    pub fn thinned(forward: &Graph, loss: Loss, kept: BTreeMap<NodeId, usize>) -> Result<Self> {
         let output = *forward.outputs().first().ok_or_else(|| Error::new(forward.name(), "has no output"))?;
         let mut tape = Tape::new(forward.clone());
         tape.enter("loss");
@@ -94,7 +103,7 @@ impl Gradients {
         };
         let targets = tape.input("targets", targets)?;
         let loss = tape.add(op, &[output, targets])?;
-        let mut reverse = Reverse::new(tape, loss)?;
+        let mut reverse = Reverse::new(tape, loss, kept)?;
         for id in forward_ids(loss) {
             reverse.visit(id)?;
         }
@@ -167,11 +176,13 @@ struct Reverse {
     gradients: BTreeMap<Value, Value>,
     /// Nodes whose gradient cannot be known, and why.
     blocked: BTreeMap<NodeId, String>,
+    /// How many elements of the last axis are kept of the gradients that come back to these nodes.
+    kept: BTreeMap<NodeId, usize>,
     phases: Vec<Phase>,
 }
 
 impl Reverse {
-    fn new(mut tape: Tape, loss: Value) -> Result<Self> {
+    fn new(mut tape: Tape, loss: Value, kept: BTreeMap<NodeId, usize>) -> Result<Self> {
         let mut trains = vec![false; tape.graph().len()];
         for id in tape.graph().ids() {
             let parameter = matches!(tape.graph().node(id).op, Op::Parameter(_));
@@ -180,7 +191,8 @@ impl Reverse {
         let mut phases = vec![Phase::Forward; tape.graph().len()];
         let one = tape.number(1.0)?;
         phases.push(Phase::BackwardInput);
-        Ok(Self { tape, trains, gradients: BTreeMap::from([(loss, one)]), blocked: BTreeMap::new(), phases })
+        let gradients = BTreeMap::from([(loss, one)]);
+        Ok(Self { tape, trains, gradients, blocked: BTreeMap::new(), kept, phases })
     }
 
     /// Passes the gradients by a node's outputs on to its inputs.
@@ -192,7 +204,8 @@ impl Reverse {
             return Ok(());
         }
         let outputs: Vec<Value> = (0..node.facts.len()).map(|slot| Value { node: id, slot }).collect();
-        let gradients: Vec<Option<Value>> = outputs.iter().map(|value| self.gradients.get(value).copied()).collect();
+        let mut gradients: Vec<Option<Value>> =
+            outputs.iter().map(|value| self.gradients.get(value).copied()).collect();
         let wanted: Vec<usize> = (0..inputs.len()).filter(|&i| self.wants(inputs[i])).collect();
         if gradients.iter().all(Option::is_none) || wanted.is_empty() {
             return Ok(());
@@ -202,8 +215,14 @@ impl Reverse {
             wanted.iter().for_each(|&i| self.block(inputs[i].node, &reason));
             return Ok(());
         };
-        let call = Call { op: &node.op, inputs: &inputs, outputs: &outputs, gradients: &gradients };
         self.tape.enter(format!("{}.gradient", node.name));
+        if let Some(&count) = self.kept.get(&id) {
+            gradients
+                .iter_mut()
+                .flatten()
+                .try_for_each(|g| largest(&mut self.tape, *g, count).map(|kept| *g = kept))?;
+        }
+        let call = Call { op: &node.op, inputs: &inputs, outputs: &outputs, gradients: &gradients };
         for i in wanted {
             match rule(&mut self.tape, &call, i) {
                 Ok(Some(gradient)) => self.accumulate(inputs[i], gradient)?,

@@ -21,63 +21,85 @@ pub fn outputs(dy: &[f32], outputs: usize, count: usize) -> Vec<usize> {
     order
 }
 
-/// Gradients of a linear layer with those of all outputs but `kept` taken as zero.
-#[derive(Debug)]
+/// Gradients of a linear layer with those of all outputs but `kept` taken as zero: products of as many columns.
+#[derive(Clone, Copy, Debug)]
 pub struct Backward<'a> {
-    /// The layer.
+    /// The layer; its row stride is that of the weights, or of their gradient.
     pub layer: Linear,
     /// Outputs whose gradients count, ascending; see [`outputs`].
     pub kept: &'a [usize],
     /// Gradient of the output.
     pub dy: &'a [f32],
-    /// Input.
-    pub x: &'a [f32],
-    /// Weights.
-    pub w: &'a [f32],
     /// Threads to use.
     pub threads: usize,
 }
 
 impl Backward<'_> {
-    /// Writes the gradients of input, weights and bias.
+    /// Writes the gradient of the input.
     ///
     /// # Errors
     /// When an output does not exist, or an operand does not fit; before memory is touched.
-    pub fn run(&self, dx: &mut [f32], dw: &mut [f32], db: &mut [f32]) -> Result<(), Error> {
+    pub fn input(&self, w: &[f32], dx: &mut [f32]) -> Result<(), Error> {
         let Linear { rows, inputs, outputs, row_stride } = self.layer;
-        let wrong = |what: String| Err(Error::new("top", what));
-        if let Some(output) = self.kept.iter().find(|&&output| output >= outputs) {
-            return wrong(format!("output {output} of {outputs}"));
+        let [x, weights, ..] = self.check()?;
+        if dx.len() != x || w.len() < weights {
+            return Err(self.misfit());
         }
-        let [x, w, b, y] = Layer::Linear(self.layer).lengths();
-        let held =
-            [self.x.len() == x, dx.len() == x, self.w.len() >= w, dw.len() >= w, db.len() >= b, self.dy.len() == y];
-        if held.contains(&false) || row_stride < outputs {
-            return wrong(format!("operands do not fit {:?}", self.layer));
+        let (dy, w) = (self.take(self.dy, rows, outputs), self.take(w, inputs, row_stride));
+        self.call(Operands::BackwardInput { dy: &dy, w: &w, dx })
+    }
+
+    /// Writes the gradients of weights and bias.
+    ///
+    /// # Errors
+    /// As [`input`](Self::input).
+    pub fn weights(&self, x: &[f32], dw: &mut [f32], db: &mut [f32]) -> Result<(), Error> {
+        let Linear { rows, inputs, outputs, row_stride } = self.layer;
+        let [length, weights, biases] = self.check()?;
+        if x.len() != length || dw.len() < weights || db.len() < biases {
+            return Err(self.misfit());
         }
         let count = self.kept.len();
-        let take = |matrix: &[f32], lines: usize, stride: usize| -> Vec<f32> {
-            (0..lines)
-                .flat_map(|line| self.kept.iter().map(move |&o| (line, o)))
-                .map(|(line, o)| matrix[line * stride + o])
-                .collect()
-        };
-        let (dy, w) = (take(self.dy, rows, outputs), take(self.w, inputs, row_stride));
-        let (mut some, mut biases) = (vec![0.0; inputs * count], vec![0.0; count]);
-        let layer = Linear { rows, inputs, outputs: count, row_stride: count };
-        self.call(layer, Operands::BackwardInput { dy: &dy, w: &w, dx })?;
-        self.call(layer, Operands::BackwardWeight { dy: &dy, x: self.x, dw: &mut some, db: Some(&mut biases) })?;
+        let (mut some, mut few) = (vec![0.0; inputs * count], vec![0.0; count]);
+        let dy = self.take(self.dy, rows, outputs);
+        self.call(Operands::BackwardWeight { dy: &dy, x, dw: &mut some, db: Some(&mut few) })?;
         for (input, line) in dw.chunks_mut(row_stride.max(1)).take(inputs).enumerate() {
             line[..outputs].fill(0.0);
             self.kept.iter().zip(&some[input * count..]).for_each(|(&o, v)| line[o] = *v);
         }
         db[..outputs].fill(0.0);
-        self.kept.iter().zip(biases).for_each(|(&o, v)| db[o] = v);
+        self.kept.iter().zip(few).for_each(|(&o, v)| db[o] = v);
         Ok(())
     }
 
-    fn call(&self, layer: Linear, operands: Operands<'_>) -> Result<(), Error> {
-        let args = Args { layer: Layer::Linear(layer), pattern: Pattern::Dense, operands, threads: self.threads };
+    /// Elements that x, the weights and the bias need.
+    fn check(&self) -> Result<[usize; 3], Error> {
+        let Linear { outputs, row_stride, .. } = self.layer;
+        if let Some(output) = self.kept.iter().find(|&&output| output >= outputs) {
+            return Err(Error::new("top", format!("output {output} of {outputs}")));
+        }
+        let layer = Layer::Linear(self.layer);
+        if !layer.is_countable() || row_stride < outputs || self.dy.len() != layer.lengths()[3] {
+            return Err(self.misfit());
+        }
+        let [x, w, b, _] = layer.lengths();
+        Ok([x, w, b])
+    }
+
+    fn misfit(&self) -> Error {
+        Error::new("top", format!("operands do not fit {:?}", self.layer))
+    }
+
+    /// The columns that count, of a matrix of so many lines.
+    fn take(&self, matrix: &[f32], lines: usize, stride: usize) -> Vec<f32> {
+        let line = |line: usize| self.kept.iter().map(move |&o| matrix[line * stride + o]);
+        (0..lines).flat_map(line).collect()
+    }
+
+    fn call(&self, operands: Operands<'_>) -> Result<(), Error> {
+        let count = self.kept.len();
+        let layer = Layer::Linear(Linear { outputs: count, row_stride: count, ..self.layer });
+        let args = Args { layer, pattern: Pattern::Dense, operands, threads: self.threads };
         let key: Key = args.key();
         kernels::find(&key).ok_or_else(|| Error::new("top", format!("no kernel takes {key:?}")))?.run(args)
     }

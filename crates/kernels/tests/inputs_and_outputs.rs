@@ -57,8 +57,9 @@ proptest! {
         case.dy.iter_mut().enumerate().filter(|(at, _)| left_out(*at)).for_each(|(_, v)| *v = 0.0);
         let (mut dx, mut dw) = (vec![UNTOUCHED; case.x.len()], vec![UNTOUCHED; case.w.len()]);
         let mut db = vec![UNTOUCHED; case.b.len()];
-        let backward = top::Backward { layer: linear, kept: &kept, dy: &dy, x: &case.x, w: &case.w, threads };
-        backward.run(&mut dx, &mut dw, &mut db).unwrap();
+        let backward = top::Backward { layer: linear, kept: &kept, dy: &dy, threads };
+        backward.input(&case.w, &mut dx).unwrap();
+        backward.weights(&case.x, &mut dw, &mut db).unwrap();
         close(&dx, &case.backward_input(), "gradient of the input")?;
         let (expected, biases) = case.backward_weight();
         close(&dw, &expected, "gradient of the weights")?;
@@ -75,8 +76,15 @@ fn inputs_and_outputs_that_do_not_exist_are_refused() {
     let args = Args { pattern, ..case.args(Phase::Forward, [false; 2], &mut y, &mut none) };
     assert!(kernels::find(&args.key()).unwrap().run(args).is_err());
     assert!(y.iter().all(|&v| v == UNTOUCHED));
-    let backward = top::Backward { layer: linear, kept: &[4], dy: &case.dy, x: &case.x, w: &case.w, threads: 1 };
-    assert!(backward.run(&mut [0.0; 6], &mut [0.0; 12], &mut [0.0; 4]).is_err());
+    let backward = top::Backward { layer: linear, kept: &[4], dy: &case.dy, threads: 1 };
+    let short = top::Backward { kept: &[3], dy: &case.dy[1..], ..backward };
+    for backward in [backward, short] {
+        assert!(backward.input(&case.w, &mut [0.0; 6]).is_err());
+        assert!(backward.weights(&case.x, &mut [0.0; 12], &mut [0.0; 4]).is_err());
+    }
+    let fits = top::Backward { kept: &[3], ..backward };
+    assert!(fits.input(&case.w, &mut [0.0; 5]).is_err());
+    assert!(fits.weights(&case.x, &mut [0.0; 12], &mut [0.0; 3]).is_err());
 }
 
 /// What is not a number is never left out.

@@ -65,7 +65,7 @@ fn sites_by_node(analysis: &Analysis) -> BTreeMap<NodeId, Vec<usize>> {
     let mut found: BTreeMap<NodeId, Vec<usize>> = BTreeMap::new();
     for (at, site) in analysis.sites.iter().enumerate() {
         let nodes = site.members.iter().map(|member| member.value.node);
-        for node in nodes.chain(site.blocked.map(|blocked| blocked.layer)) {
+        for node in nodes.chain(site.layer()) {
             let sites = found.entry(node).or_default();
             if sites.last() != Some(&at) {
                 sites.push(at);

@@ -5,9 +5,10 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 use supple_executor::{Batch, BreakEven, Executor, measure, pays};
 use supple_graph::blocks::WITHIN;
-use supple_graph::{Choice, Density, Elastic, Kind, Phase, Setting, SiteId, SparsityKind};
+use supple_graph::kinds::TopK;
+use supple_graph::{Choice, Density, Elastic, Kind, Phase, Setting, Site, SiteId, SparsityKind};
 use supple_kernels::Cut;
-use supple_kernels::bench::{Times, cuts_against_dense};
+use supple_kernels::bench::{Times, cuts_against_dense, tops_against_dense};
 use supple_strategy::ladder::pareto;
 use supple_strategy::solvers::Greedy;
 use supple_strategy::{
@@ -49,7 +50,7 @@ pub fn densities_of(kind: Kind) -> impl Iterator<Item = Density> {
 /// One density everywhere.
 #[derive(Clone, Debug)]
 pub struct Everywhere {
-    /// Within weights the name of the kind, else `axes`.
+    /// Within layers the name of the kind, else `axes`.
     pub kind: &'static str,
     /// The density.
     pub density: Density,
@@ -57,8 +58,8 @@ pub struct Everywhere {
     pub setting: Setting,
 }
 
-/// Every density at all axes, and of every kind within all weights that it fits.
-pub fn uniform(elastic: &Elastic) -> impl Iterator<Item = Everywhere> {
+/// Every density at all axes, and of every kind within all layers that it fits, where it saves work in one of the `phases`.
+pub fn uniform(elastic: &Elastic, phases: &[Phase]) -> impl Iterator<Item = Everywhere> {
     let analysis = elastic.analysis();
     let axes = densities().map(|density| Everywhere { kind: "axes", density, setting: analysis.uniform(density) });
     let within = move |kind: Kind| {
@@ -66,19 +67,24 @@ pub fn uniform(elastic: &Elastic) -> impl Iterator<Item = Everywhere> {
             move |density| Everywhere { kind: kind.name(), density, setting: analysis.uniform_within(kind, density) };
         densities_of(kind).map(at)
     };
-    axes.chain(WITHIN.into_iter().flat_map(within))
+    let kinds = WITHIN.into_iter().chain([Kind::TopK(TopK)]);
+    axes.chain(kinds.filter(|kind| phases.iter().any(|phase| kind.phases().contains(phase))).flat_map(within))
 }
 
-/// The settings with one density everywhere, each once, dense first.
-pub fn everywhere(elastic: &Elastic) -> Vec<Setting> {
-    distinct(uniform(elastic).map(|everywhere| everywhere.setting))
+/// The settings with one density everywhere that save work in one of the `phases`, each once, dense first.
+pub fn everywhere(elastic: &Elastic, phases: &[Phase]) -> Vec<Setting> {
+    distinct(uniform(elastic, phases).map(|everywhere| everywhere.setting))
 }
 
-/// Everything that may be offered at one site: each kind that fits at each density below dense, where that was not measured to be slower than all weights.
+/// Each kind that fits at a site, the first one first, at each density below dense.
+pub fn choices(site: &Site) -> impl Iterator<Item = Choice> {
+    site.kinds.iter().flat_map(|&kind| densities_of(kind).skip(1).map(move |density| Choice { kind, density }))
+}
+
+/// What may be offered to requests at a site: every choice that saves work forward, where that was not measured to be slower than all weights.
 fn offered<'a>(elastic: &'a Elastic, limits: &'a BreakEven, site: SiteId) -> impl Iterator<Item = Choice> + 'a {
-    let choices = |&kind: &Kind| densities_of(kind).skip(1).map(move |density| Choice { kind, density });
-    let choices = elastic.analysis().sites[site.0].kinds.iter().flat_map(choices);
-    choices.filter(move |&choice| pays(limits, site, choice))
+    let saves = |choice: &Choice| choice.kind.phases().contains(&Phase::Forward);
+    choices(&elastic.analysis().sites[site.0]).filter(saves).filter(move |&choice| pays(limits, site, choice))
 }
 
 /// Settings, each once.
@@ -95,7 +101,7 @@ fn grid(elastic: &Elastic, limits: &BreakEven) -> Vec<Setting> {
         let dense = &dense;
         offered(elastic, limits, site).map(move |choice| dense.clone().with_choice(site, choice))
     });
-    distinct(everywhere(elastic).into_iter().chain(alone))
+    distinct(everywhere(elastic, &[Phase::Forward]).into_iter().chain(alone))
 }
 
 fn entries(executor: &mut Executor, settings: &[Setting], input: &Batch, rounds: usize) -> Result<Vec<Entry>> {
@@ -124,29 +130,42 @@ pub fn profile(executor: &mut Executor, stamp: Stamp, input: &Batch, rounds: usi
     Ok(Profile { stamp, entries: entries(executor, &settings, input, rounds)?, layers })
 }
 
-/// What every kind within weights saves in each layer, forward and backward, on `threads` threads; a turn is as long as `rounds` of 2 ms, by three.
+/// What every kind within layers saves in each, forward and backward, on `threads` threads; a turn is as long as `rounds` of 2 ms, by three.
 ///
 /// # Errors
 /// When a kernel refuses a layer.
 pub fn layer_times(elastic: &Elastic, input: &Batch, threads: usize, rounds: usize) -> Result<Vec<LayerTimes>> {
     const TURNS: usize = 3;
     let turn = Duration::from_micros(2000 * rounds as u64 / TURNS as u64);
-    let seconds = |dense: f64, blocks: f64| Versus { dense: dense / 1e3, blocks: blocks / 1e3 };
+    let (turns, batch) = ((TURNS, turn), input.input.shape()[0]);
+    let choices = |site: SiteId| -> Vec<Choice> { choices(&elastic.analysis().sites[site.0]).collect() };
     let mut found = Vec::new();
-    for (site, layer) in measure::blocked_layers(elastic, input.input.shape()[0])? {
-        let choices: Vec<Choice> = offered(elastic, &BreakEven::new(), site).collect();
+    for (site, layer) in measure::blocked_layers(elastic, batch)? {
+        let choices = choices(site);
         let cuts: Vec<Cut> = choices.iter().map(|&choice| measure::cut(&layer, choice)).collect();
-        let (dense, some) = cuts_against_dense(&layer, &cuts, threads, (TURNS, turn))?;
-        let times = |(&Choice { kind, density }, some): (&Choice, Times)| LayerTimes {
-            site,
-            kind,
-            density,
-            forward: seconds(dense.forward, some.forward),
-            backward: seconds(dense.backward, some.backward),
-        };
-        found.extend(choices.iter().zip(some).map(times));
+        found.extend(times_of(site, &choices, cuts_against_dense(&layer, &cuts, threads, turns)?));
+    }
+    for (site, layer) in measure::gradient_layers(elastic, batch)? {
+        let choices = choices(site);
+        let counts: Vec<usize> = choices.iter().map(|&choice| measure::count(&layer, choice)).collect();
+        let (dense, some) = tops_against_dense(layer, &counts, threads, turns)?;
+        let some = some.into_iter().map(|times| Times { forward: dense.forward, ..times }).collect();
+        found.extend(times_of(site, &choices, (dense, some)));
     }
     Ok(found)
+}
+
+/// What was measured of a layer, in milliseconds, whole and at each choice.
+fn times_of(site: SiteId, choices: &[Choice], (dense, some): (Times, Vec<Times>)) -> Vec<LayerTimes> {
+    let seconds = |dense: f64, blocks: f64| Versus { dense: dense / 1e3, blocks: blocks / 1e3 };
+    let times = |(&Choice { kind, density }, some): (&Choice, Times)| LayerTimes {
+        site,
+        kind,
+        density,
+        forward: seconds(dense.forward, some.forward),
+        backward: seconds(dense.backward, some.backward),
+    };
+    choices.iter().zip(some).map(times).collect()
 }
 
 /// What is known of a model before its ladder is made.
@@ -176,7 +195,7 @@ pub fn ladder(
     executor.set_break_even(break_even(&profile.layers, LayerTimes::inference));
     profile.entries.iter().try_for_each(|entry| executor.prepare(&entry.setting))?;
     let menu = menu(model.elastic(), executor, known, calibration)?;
-    let settings = distinct(everywhere(model.elastic()).into_iter().chain(answers(&menu, profile)));
+    let settings = distinct(everywhere(model.elastic(), &[Phase::Forward]).into_iter().chain(answers(&menu, profile)));
     let measured = entries(executor, &settings, input, effort.rounds)?;
     let mut rungs = Vec::with_capacity(measured.len());
     for entry in measured {

@@ -1,10 +1,10 @@
 //! What quality each site loses at each density, measured on calibration data.
-use crate::ladders::densities_of;
+use crate::ladders::choices;
 use crate::model::Model;
 use anyhow::{Result, ensure};
 use supple_executor::scores::{UnitScores, unit_scores};
 use supple_executor::{AdamConfig, Batch, Executor, Trainer, measure};
-use supple_graph::{Choice, Density, Kind, Setting, Site, SiteId, SparsityKind};
+use supple_graph::{Choice, Density, Phase, Setting, Site, SiteId, SparsityKind};
 use supple_strategy::sensitivity::{Alone, SiteLosses};
 use supple_strategy::{Pair, Quality, Sensitivity, Stamp};
 
@@ -34,7 +34,7 @@ pub fn measure(model: &Model, executor: &mut Executor, calibration: &[Batch], st
     let mut sites = Vec::with_capacity(analysis.sites.len());
     for (i, site) in analysis.sites.iter().enumerate() {
         let mut alone = Vec::new();
-        for choice in choices(site) {
+        for choice in lossy(site) {
             let loss = meter.loss(&analysis.dense().with_choice(SiteId(i), choice))?;
             let Choice { kind, density } = choice;
             let proxies = proxies(&scores[&(SiteId(i), kind)], choice);
@@ -48,12 +48,12 @@ pub fn measure(model: &Model, executor: &mut Executor, calibration: &[Batch], st
     Ok(Sensitivity { stamp, seed: model.about().seed, rows, dense: meter.dense, sites, pairs })
 }
 
-/// Every kind that fits at a site, the first one first, at every density below dense.
-fn choices(site: &Site) -> Vec<Choice> {
-    let mut kinds: Vec<Kind> = site.kinds.clone();
-    kinds[1..].sort();
-    let choices = |kind: Kind| densities_of(kind).skip(1).map(move |density| Choice { kind, density });
-    kinds.into_iter().flat_map(choices).collect()
+/// What changes the outputs at a site: the first kind that fits there first, the others in their order.
+fn lossy(site: &Site) -> Vec<Choice> {
+    let mut found: Vec<Choice> =
+        choices(site).filter(|choice| choice.kind.phases().contains(&Phase::Forward)).collect();
+    found.sort_by_key(|choice| (choice.kind != site.kinds[0], choice.kind));
+    found
 }
 
 /// Measures quality at settings, on the same data.

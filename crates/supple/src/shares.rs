@@ -40,7 +40,7 @@ impl Shares {
     /// What the operators that read the site's weights do of all work in each phase, 0 to 1.
     pub fn of_site(&self, site: &Site) -> [f64; 4] {
         let readers = site.members.iter().flat_map(|member| &self.readers[member.value.node.0]).copied();
-        let mut touched: Vec<NodeId> = readers.chain(site.blocked.map(|blocked| blocked.layer)).collect();
+        let mut touched: Vec<NodeId> = readers.chain(site.layer()).collect();
         touched.sort_unstable();
         touched.dedup();
         let mut sum = [0.0; 4];

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 use supple_executor::{AdamConfig, Backend, Batch, Executor, ModelFile, Score, Trainer, measure};
 use supple_graph::kinds::Block;
-use supple_graph::{Choice, Density, Elastic, Kind, Setting, SiteId};
+use supple_graph::{Choice, Density, Elastic, Kind, Phase, Setting, SiteId};
 use supple_models::{Data, Split};
 use supple_sim::random::{Stream, stream};
 
@@ -72,7 +72,8 @@ pub fn settings_of_step(elastic: &Elastic, seed: u64, step: usize) -> Vec<Settin
     let everywhere = |density| if step.is_multiple_of(2) { analysis.uniform(density) } else { blocks(density) };
     let uniform = everywhere(draw(&mut random));
     let least = everywhere(Density::new(LEAST).unwrap_or_default());
-    let mixed = analysis.sites.iter().enumerate().fold(analysis.dense(), |setting, (at, site)| {
+    let lossy = analysis.sites.iter().enumerate().filter(|(_, site)| site.saves(Phase::Forward));
+    let mixed = lossy.fold(analysis.dense(), |setting, (at, site)| {
         let density = draw(&mut random);
         let kind = site.kinds[random.random_range(0..site.kinds.len())];
         if random.random() { setting.with_choice(SiteId(at), Choice { kind, density }) } else { setting }

@@ -278,8 +278,9 @@ fn sensitivity_measures_every_site_and_the_ladder_reads_it() {
     let numbers =
         |alone: &serde_json::Value| alone["nats"].is_number() && alone["proxies"].as_array().unwrap().len() == 3;
     assert!(sites.iter().all(|site| site["alone"].as_array().unwrap().iter().all(numbers)));
+    let changes_outputs = |site: &&serde_json::Value| !site["site"].as_str().unwrap().ends_with(".gradient");
     let scored = |site: &serde_json::Value| site["alone"][0]["proxies"][0].as_f64() > Some(0.0);
-    assert!(sites.iter().all(scored));
+    assert!(sites.iter().filter(changes_outputs).all(scored));
     assert_eq!(found["rows"], 40);
     assert_eq!(found["stamp"]["data"], "glyphs");
     let mut other = found.clone();

@@ -283,7 +283,7 @@ fn fixed_because(elastic: &Elastic, name: &str) -> String {
 
 /// The names of the sites of axes.
 fn names(sites: &[Site]) -> Vec<&str> {
-    sites.iter().filter(|site| site.blocked.is_none()).map(|site| site.name.as_str()).collect()
+    sites.iter().filter(|site| site.is_of_axes()).map(|site| site.name.as_str()).collect()
 }
 
 #[test]

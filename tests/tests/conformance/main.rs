@@ -3,9 +3,10 @@ mod model;
 
 use model::{CLASSES, CONTEXT, Model, for_each, models, noisy, sentences};
 use std::collections::BTreeMap;
-use supple_executor::{Backend, Batch, Executor, ModelFile, Trainer};
+use supple_executor::{Backend, Batch, Executor, IGNORED, ModelFile, Trainer};
 use supple_graph::blocks::WITHIN;
-use supple_graph::kinds::Step;
+use supple_graph::kinds::{Step, TopK};
+use supple_graph::training::Loss;
 use supple_graph::{Array, Choice, Density, Kind, Setting, SiteId};
 
 fn run_at(executor: &mut Executor, setting: &Setting, input: &Array) -> Array {
@@ -42,7 +43,7 @@ fn outside(array: &Array, kept: &[usize]) -> Vec<u32> {
 #[test]
 fn every_model_has_sites_of_its_own_kind() {
     let levels = |model: &Model| {
-        let axes = model.elastic.analysis().sites.iter().filter(|site| site.blocked.is_none());
+        let axes = model.elastic.analysis().sites.iter().filter(|site| site.is_of_axes());
         axes.map(|site| site.level).collect::<Vec<_>>()
     };
     let [mlp, cnn, normed, chars] = models().try_into().ok().unwrap();
@@ -230,6 +231,38 @@ fn weights_left_out_give_the_same_gradients_with_kernels_and_without() {
             }
         }
     });
+}
+
+#[test]
+fn the_largest_gradients_equal_the_graphs_with_kernels_and_without() {
+    let [mlp, _, _, chars] = models().try_into().ok().unwrap();
+    for (model, &backend) in [mlp, chars].iter().flat_map(|model| Backend::ALL.iter().map(move |b| (model, b))) {
+        let counted = model.batch.targets.iter().map(|&target| if target == IGNORED { 0 } else { target }).collect();
+        let batch = Batch { targets: counted, ..model.batch.clone() };
+        let targets: Vec<f32> = batch.targets.iter().map(|&target| target as f32).collect();
+        let samples = batch.input.shape()[0];
+        let shape = if batch.per_row > 1 { vec![samples, batch.per_row] } else { vec![samples] };
+        let inputs = [batch.input.clone(), Array::new(shape, targets).unwrap()];
+        assert!(!model.elastic.analysis().gradients().is_empty());
+        let settings = [1000, 500, 125].map(|per_mille| model.within(Kind::TopK(TopK), per_mille));
+        if model.trainer(backend).kernel_threads().is_none() {
+            assert!(model.trainer(backend).gradients(&batch, &settings[1]).is_err());
+            continue;
+        }
+        for setting in settings {
+            let derived = model.elastic.gradients(&setting, Loss::CrossEntropy).unwrap();
+            let truth = derived.graph.eval(&model.weights, &inputs).unwrap();
+            for kernels in [true, false] {
+                let trainer = model.trainer(backend).with_kernels(kernels);
+                let (loss, found) = trainer.gradients(&batch, &setting).unwrap();
+                assert!((loss - f64::from(truth[0].data()[0])).abs() < 1e-4);
+                for ((node, _), expected) in derived.by_parameter.iter().zip(&truth[1..]) {
+                    let place = format!("{} on {backend}, kernels {kernels}, {}", model.name, model.parameter(*node));
+                    assert_close(&found[node], expected, 1e-4, &place);
+                }
+            }
+        }
+    }
 }
 
 fn widest(a: Vec<usize>, b: Vec<usize>) -> Vec<usize> {

@@ -226,7 +226,8 @@ impl Model {
     pub fn mixed(&self, within: Kind) -> Setting {
         let densities = [750, 125, 1000, 375].into_iter().cycle().enumerate();
         let sites = &self.elastic.analysis().sites;
-        densities.take(sites.len()).fold(self.uniform(1000), |setting, (site, per_mille)| {
+        let lossy = densities.take(sites.len()).filter(|&(site, _)| sites[site].gradient.is_none());
+        lossy.fold(self.uniform(1000), |setting, (site, per_mille)| {
             let kinds = &sites[site].kinds;
             let kind = if kinds.contains(&within) { within } else { kinds[0] };
             setting.with_choice(SiteId(site), Choice { kind, density: Density::new(per_mille).unwrap() })

@@ -22,7 +22,7 @@ pub(super) fn find(op: &Op, inputs: &[&Fact], _outputs: &[Fact]) -> Option<Runne
         });
         let (Some(gradient), Some(operand)) = (gradient, operand) else { return Err(missing()) };
         let device = call.device.clone().autodiff();
-        let inner = Call { facts: &facts, device: &device, relu: false, ..*call };
+        let inner = Call { facts: &facts, device: &device, relu: false, top: None, ..*call };
         let y = forward.run(tracked, &inner)?.into_iter().next();
         let Some(y) = y else { return Err(missing()) };
         let sum = Dispatch::float_sum(Dispatch::float_mul(y, gradient));

@@ -1,6 +1,6 @@
 //! Linear layers and convolutions: our kernels where the backend has them, else Burn's.
 use super::{Call, Operands, Runner};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::layers::{self, Kind, Window2d};
 use crate::tensor::{Any, lengths, reshape, slice};
 use burn::backend::Dispatch;
@@ -14,7 +14,11 @@ pub(super) fn find(op: &Op, _inputs: &[&Fact], _outputs: &[Fact]) -> Option<Runn
     match op {
         Op::Linear(_) => Some(Runner::of(|mut operands, call| {
             let (x, w, b) = three(&mut operands)?;
-            Ok(layer(&Kind::Linear, [x, w], b, call, linear))
+            let y = layer(&Kind::Linear, [x, w], b, call, linear);
+            match call.top.filter(|_| alone(call).is_none()) {
+                Some(top) => layers::thin_gradient(&y, top.count).ok_or_else(no_top),
+                None => Ok(y),
+            }
         })),
         Op::Conv(op) => conv(op),
         Op::ConvTranspose(op) => conv_transpose(op),
@@ -27,6 +31,16 @@ fn three(operands: &mut Operands) -> Result<(Any, Any, Option<Any>)> {
     Ok((operands.take()?, operands.take()?, operands.take_optional()))
 }
 
+/// How many outputs count backward, where products of these alone are to be computed.
+fn alone(call: &Call<'_>) -> Option<usize> {
+    let top = call.top.filter(|top| top.alone && call.mode.kernels && call.blocks.is_none())?;
+    Some(top.count)
+}
+
+fn no_top() -> Error {
+    Error::new("gradient", "is not thinned out on this backend")
+}
+
 /// A layer by our kernels, or by `plain` where they may not run.
 fn layer(
     kind: &Kind,
@@ -36,7 +50,8 @@ fn layer(
     plain: impl Fn(Any, Any, Option<Any>) -> Any,
 ) -> Any {
     let blocks = call.blocks.cloned();
-    let fast = || layers::Call { kind: kind.clone(), blocks, relu: call.relu, threads: call.mode.threads };
+    let fast =
+        || layers::Call { kind: kind.clone(), blocks, top: alone(call), relu: call.relu, threads: call.mode.threads };
     match call.mode.kernels.then(|| layers::layer(&x, &w, b.as_ref(), fast())).flatten() {
         Some(y) => y,
         None => plain(x, w, b),

@@ -2,6 +2,7 @@
 use super::extension::{
     Buffers, Floats, Layers, attend_backward, dense, input_gradient, largest_backward, weight_gradient,
 };
+use super::top::Largest;
 use super::{AdamCall, AttentionCall, Blocks, Call, MaxPoolCall};
 use burn::backend::Autodiff;
 use burn::backend::autodiff::NodeId;
@@ -9,6 +10,7 @@ use burn::backend::autodiff::checkpoint::{base::Checkpointer, strategy::Checkpoi
 use burn::backend::autodiff::grads::Gradients;
 use burn::backend::autodiff::ops::{Backward, Ops, OpsKind};
 use burn::tensor::TensorData;
+
 /// The backward pass of [`Layers::layer`].
 #[derive(Debug)]
 struct LayerBackward;
@@ -25,12 +27,19 @@ fn backward<B: Buffers, const N: usize>(
     let w = checkpointer.retrieve_node_output::<Floats<B>>(w);
     let mut parents = ops.parents.into_iter();
     let (node_x, node_w, node_b) = (parents.next().flatten(), parents.next().flatten(), parents.next().flatten());
+    let largest = call.top.map(|count| Largest::of::<B>(&dy, count, call.threads));
     if let Some(node) = node_x {
-        let dx = input_gradient::<B>(&dy, &w, &x, &call);
+        let dx = match &largest {
+            Some(largest) => largest.input_gradient::<B>(&w, &x),
+            None => input_gradient::<B>(&dy, &w, &x, &call),
+        };
         grads.register::<B>(node.id, dx);
     }
     if node_w.is_some() || node_b.is_some() {
-        let (dw, db) = weight_gradient::<B>(&dy, &w, &x, &call);
+        let (dw, db) = match &largest {
+            Some(largest) => largest.weight_gradient::<B>(&w, &x),
+            None => weight_gradient::<B>(&dy, &w, &x, &call),
+        };
         if let Some(node) = node_w {
             grads.register::<B>(node.id, dw);
         }
@@ -68,6 +77,21 @@ impl<B: Buffers> Backward<B, 1> for PackBackward {
         if let [Some(node)] = ops.parents {
             let dw = ops.state.scatter(&dense::<B>(&dy));
             grads.register::<B>(node.id, B::build(TensorData::new(dw, ops.state.shape().to_vec())));
+        }
+    }
+}
+
+/// The backward pass of [`Layers::thin_gradient`].
+#[derive(Debug)]
+struct ThinBackward;
+
+impl<B: Buffers> Backward<B, 1> for ThinBackward {
+    type State = usize;
+
+    fn backward(self, ops: Ops<Self::State, 1>, grads: &mut Gradients, _checkpointer: &mut Checkpointer) {
+        let dy = grads.consume::<B>(&ops.node);
+        if let [Some(node)] = ops.parents {
+            grads.register::<B>(node.id, Largest::of::<B>(&dy, ops.state, 1).masked::<B>(&dy));
         }
     }
 }
@@ -155,6 +179,13 @@ impl<B: Layers + Buffers, C: CheckpointStrategy> Layers for Autodiff<B, C> {
         match PackBackward.prepare::<C>([w.node()]).compute_bound().stateful() {
             OpsKind::Tracked(prep) => prep.finish(blocks.clone(), B::pack(w.into_primitive(), blocks)),
             OpsKind::UnTracked(prep) => prep.finish(B::pack(w.into_primitive(), blocks)),
+        }
+    }
+
+    fn thin_gradient(y: Floats<Self>, count: usize) -> Floats<Self> {
+        match ThinBackward.prepare::<C>([y.node()]).compute_bound().stateful() {
+            OpsKind::Tracked(prep) => prep.finish(count, B::thin_gradient(y.into_primitive(), count)),
+            OpsKind::UnTracked(prep) => prep.finish(B::thin_gradient(y.into_primitive(), count)),
         }
     }
 

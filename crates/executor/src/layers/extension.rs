@@ -24,6 +24,9 @@ pub(crate) trait Layers: Backend {
     /// The values of these blocks of dense weights, `[rows of blocks, stored, height]`.
     fn pack(w: FloatTensor<Self>, blocks: Blocks) -> FloatTensor<Self>;
 
+    /// `y`, to which only the `count` largest gradients come back, of elements of the last axis summed over all rows.
+    fn thin_gradient(y: FloatTensor<Self>, count: usize) -> FloatTensor<Self>;
+
     /// Attention of `q` to `k` with the values `v`.
     fn attend(
         q: FloatTensor<Self>,
@@ -62,6 +65,11 @@ pub(crate) fn pack(w: &Any, blocks: Blocks) -> Option<Any> {
     Some(<Dispatch as Layers>::pack(w.clone(), blocks))
 }
 
+/// What the gradient comes back to in part, on the tensor's backend, which must be one that [`has_kernels`](super::has_kernels).
+pub(crate) fn thin_gradient(y: &Any, count: usize) -> Option<Any> {
+    Some(<Dispatch as Layers>::thin_gradient(y.clone(), count))
+}
+
 /// Attention on the tensors' backend, which must be one that [`has_kernels`](super::has_kernels).
 pub(crate) fn attention([q, k, v]: [&Any; 3], call: AttentionCall) -> Option<Any> {
     Some(<Dispatch as Layers>::attend(q.clone(), k.clone(), v.clone(), call))
@@ -96,7 +104,7 @@ pub(super) trait Buffers: Backend {
     fn build(data: TensorData) -> Floats<Self>;
 }
 
-fn lengths(tensor: &impl TensorMetadata) -> Vec<usize> {
+pub(super) fn lengths(tensor: &impl TensorMetadata) -> Vec<usize> {
     tensor.shape().iter().copied().collect()
 }
 
@@ -307,6 +315,10 @@ macro_rules! layers {
 
             fn pack(w: Floats<Self>, blocks: Blocks) -> Floats<Self> {
                 gather::<Self>(&w, &blocks)
+            }
+
+            fn thin_gradient(y: Floats<Self>, _count: usize) -> Floats<Self> {
+                y
             }
 
             fn layer(x: Floats<Self>, w: Floats<Self>, call: Call) -> Floats<Self> {

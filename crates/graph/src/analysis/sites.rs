@@ -2,11 +2,11 @@
 use super::joined::Joined;
 use super::places::{Piece, pieces};
 use super::{Member, Site, Verdict};
-use crate::blocks::Blocked;
+use crate::blocks::{Blocked, HEIGHT};
 use crate::coupling::Part;
-use crate::graph::{Graph, Value};
+use crate::graph::{Graph, NodeId, Value};
 use crate::kind::SparsityKind;
-use crate::kinds::{Channel, Head, Kind};
+use crate::kinds::{Channel, Head, Kind, TopK};
 use crate::operators::Op;
 use std::mem::take;
 
@@ -129,8 +129,34 @@ pub(super) fn within(graph: &Graph, blocked: Blocked) -> Site {
         kinds,
         members: Vec::new(),
         blocked: Some(blocked),
+        gradient: None,
         verdict: Verdict::Sparsifiable("a weight that is zero adds nothing to the sum that it stands in".to_owned()),
     }
+}
+
+/// The sites of gradients: of all linear layers with weights of their own whose output is not the model's, and is wide enough.
+pub(super) fn gradients(graph: &Graph) -> impl Iterator<Item = Site> {
+    let is_output = |id: NodeId| graph.outputs().iter().any(|value| value.node == id);
+    graph.ids().filter(move |&id| !is_output(id)).filter_map(|id| gradient(graph, id))
+}
+
+fn gradient(graph: &Graph, id: NodeId) -> Option<Site> {
+    let node = graph.node(id);
+    let weight = graph.inputs_of(id).get(1).map(|value| graph.node(value.node))?;
+    let learns = matches!((&node.op, &weight.op), (Op::Linear(_), Op::Parameter(_)));
+    let units = weight.facts.first()?.shape.last()?.count();
+    (learns && units >= HEIGHT).then(|| Site {
+        name: format!("{}.gradient", weight.name),
+        level: "gradient",
+        units,
+        kinds: vec![Kind::TopK(TopK)],
+        members: Vec::new(),
+        blocked: None,
+        gradient: Some(id),
+        verdict: Verdict::Sparsifiable(
+            "an output whose gradient is zero adds nothing to either product behind it".to_owned(),
+        ),
+    })
 }
 
 struct Drafts {
@@ -245,7 +271,7 @@ impl Drafts {
             (Vec::new(), Verdict::NotSparsifiable(self.why_not(at, chosen, joined)))
         };
         let (name, level, members) = (self.name(at, joined), level.name(), Vec::new());
-        Some(Site { name, level, units, kinds, members, blocked: None, verdict })
+        Some(Site { name, level, units, kinds, members, blocked: None, gradient: None, verdict })
     }
 
     fn name(&self, at: usize, joined: &Joined<'_>) -> String {

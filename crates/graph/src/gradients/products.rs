@@ -1,10 +1,10 @@
 //! Sums of products.
 use crate::array::Array;
 use crate::error::{Error, Result};
-use crate::fact::DType;
+use crate::fact::{DType, Dim};
 use crate::gradient::Call;
 use crate::graph::Value;
-use crate::operators::{Constant, Linear, Op, Reduce, Reduction, Softmax};
+use crate::operators::{Constant, Linear, Op, Reduce, Reduction, Softmax, TopK, UnaryFunction};
 use crate::tape::Tape;
 
 /// `g Wᵀ`, `xᵀ g`, and the sum of g.
@@ -26,6 +26,19 @@ pub fn linear(tape: &mut Tape, call: &Call<'_>, input: usize) -> Result<Option<V
         }
     };
     made.map(Some)
+}
+
+/// `g` with zeros but in the `kept` elements of the last axis that have the largest magnitudes, summed over all rows; of equals the first.
+pub(crate) fn largest(tape: &mut Tape, g: Value, kept: usize) -> Result<Value> {
+    let rows: Vec<usize> = (0..tape.rank(g).saturating_sub(1)).collect();
+    let count = tape.shape(g).last().map_or(1, |dim| dim.count());
+    let magnitudes = tape.map(UnaryFunction::Abs, g)?;
+    let sums = tape.reduce(Reduction::Sum, &rows, magnitudes)?;
+    let sums = tape.reshape(sums, &[Dim::Fixed(count)])?;
+    let top = tape.add(TopK { k: kept, axis: 0, least: false }, &[sums])?;
+    let chosen = tape.one_hot(Value { slot: 1, ..top }, count)?;
+    let mask = tape.add(Reduce { reduction: Reduction::Sum, axes: vec![0], keep: false }, &[chosen])?;
+    tape.times(g, mask)
 }
 
 /// `g Bᵀ` and `Aᵀ g`, summed over what was repeated.

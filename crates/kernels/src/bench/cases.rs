@@ -19,7 +19,7 @@ impl fmt::Debug for Format {
     }
 }
 
-static ALL: [Format; 5] = [
+static ALL: [Format; 6] = [
     Format { name: "dense", make: |layer, density| boxed((density >= 1.0).then(|| LayerCase::dense(*layer))) },
     Format { name: "vector", make: |layer, density| boxed(LayerCase::blocks(*layer, 8, Order::Importance, density)) },
     Format {
@@ -27,6 +27,7 @@ static ALL: [Format; 5] = [
         make: |layer, density| boxed(LayerCase::blocks(*layer, 16, Order::Importance, density)),
     },
     Format { name: "nm", make: n_of_4 },
+    Format { name: "top_k", make: top },
     Format {
         name: "unstructured",
         make: |layer, density| boxed(LayerCase::blocks(*layer, 1, Order::Importance, density)),
@@ -41,6 +42,13 @@ fn boxed(case: Option<LayerCase>) -> Option<Box<dyn Case>> {
 fn n_of_4(layer: &Layer, density: f64) -> Option<Box<dyn Case>> {
     let fits = density < 1.0 && (4.0 * density).fract() == 0.0;
     boxed(LayerCase::blocks(*layer, 1, Order::OfEach(4), density).filter(|_| fits))
+}
+
+/// Backward the largest gradients of a linear layer, at densities below one.
+fn top(layer: &Layer, density: f64) -> Option<Box<dyn Case>> {
+    let outputs = layer.lengths()[2];
+    let count = ((density * outputs as f64).round() as usize).max(1);
+    boxed(LayerCase::top(*layer, count).ok().filter(|_| density < 1.0))
 }
 
 /// Every format.

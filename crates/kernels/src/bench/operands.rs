@@ -4,15 +4,18 @@ use super::cases::noise;
 use crate::error::Error;
 use crate::kernel::{Args, Kernel, Key, Operands};
 use crate::kernels;
-use crate::layer::Layer;
+use crate::layer::{Layer, Linear};
 use crate::pack::{Cut, Order, Pack};
 use crate::pattern::{Pattern, Shape};
+use crate::top;
 use supple_graph::Phase;
 
 /// A layer with its operands, dense or with the first blocks of a pack.
 pub struct LayerCase {
     layer: Layer,
     pack: Option<(Pack, usize)>,
+    /// Outputs whose gradients count, where not all do.
+    top: Option<usize>,
     x: Vec<f32>,
     w: Vec<f32>,
     b: Vec<f32>,
@@ -29,7 +32,19 @@ impl LayerCase {
         let [x, w, b, y] = layer.lengths();
         let zeros = |length| vec![0.0; length];
         let (dx, dw, db) = (zeros(x), zeros(w), zeros(b));
-        Self { layer, pack: None, x: noise(x), w: noise(w), b: noise(b), y: zeros(y), dy: noise(y), dx, dw, db }
+        Self {
+            layer,
+            pack: None,
+            top: None,
+            x: noise(x),
+            w: noise(w),
+            b: noise(b),
+            y: zeros(y),
+            dy: noise(y),
+            dx,
+            dw,
+            db,
+        }
     }
 
     /// The share `density` of the blocks of each row, at least one; nothing where the layer's positions do not fit a pack.
@@ -51,6 +66,24 @@ impl LayerCase {
         Ok(Self { pack: Some((pack, kept)), w, dw, ..dense })
     }
 
+    /// All weights, and backward only the `count` outputs with the largest gradients.
+    ///
+    /// # Errors
+    /// When it is no linear layer.
+    pub fn top(layer: Layer, count: usize) -> Result<Self, Error> {
+        match layer {
+            Layer::Linear(_) => Ok(Self { top: Some(count), ..Self::dense(layer) }),
+            Layer::Conv2d(_) => Err(Error::new("top", format!("{layer:?} is no linear layer"))),
+        }
+    }
+
+    fn backward_top(&mut self, linear: Linear, count: usize, threads: usize) -> Result<(), Error> {
+        let kept = top::outputs(&self.dy, linear.outputs, count);
+        let backward = top::Backward { layer: linear, kept: &kept, dy: &self.dy, threads };
+        backward.input(&self.w, &mut self.dx)?;
+        backward.weights(&self.x, &mut self.dw, &mut self.db)
+    }
+
     fn pattern(&self) -> Result<Pattern<'_>, Error> {
         match &self.pack {
             None => Ok(Pattern::Dense),
@@ -65,7 +98,7 @@ impl LayerCase {
 
     fn pass(&mut self, phase: Phase, threads: usize) -> Result<(), Error> {
         let kernel = self.kernel(phase)?;
-        let Self { layer, pack, x, w, b, y, dy, dx, dw, db } = self;
+        let Self { layer, pack, x, w, b, y, dy, dx, dw, db, .. } = self;
         let pattern = match pack {
             None => Pattern::Dense,
             Some((pack, kept)) => Pattern::Blocks(pack.blocks(*kept)?),
@@ -85,6 +118,9 @@ impl Case for LayerCase {
     }
 
     fn backward(&mut self, threads: usize) -> Result<(), Error> {
+        if let (Layer::Linear(linear), Some(count)) = (self.layer, self.top) {
+            return self.backward_top(linear, count, threads);
+        }
         self.pass(Phase::BackwardInput, threads)?;
         self.pass(Phase::BackwardWeight, threads)
     }

@@ -1,8 +1,8 @@
-//! Some of a layer's weights against all of them, in turn.
+//! Some of a layer's weights or gradients against all of them, in turn.
 use super::case::Times;
 use super::operands::LayerCase;
 use crate::error::Error;
-use crate::layer::Layer;
+use crate::layer::{Layer, Linear};
 use crate::pack::Cut;
 use std::time::Duration;
 
@@ -17,16 +17,38 @@ pub fn cuts_against_dense(
     threads: usize,
     (rounds, turn): (usize, Duration),
 ) -> Result<(Times, Vec<Times>), Error> {
-    let mut cases = vec![LayerCase::dense(*layer)];
-    for &cut in cuts {
-        cases.push(LayerCase::cut(*layer, cut)?);
-    }
+    let cases = cuts.iter().map(|&cut| LayerCase::cut(*layer, cut)).collect::<Result<Vec<_>, _>>()?;
+    against_dense(layer, cases, threads, (rounds, turn))
+}
+
+/// The times of a linear layer whose gradients all count, and of the same where only those of `counts` outputs do; as [`cuts_against_dense`].
+///
+/// # Errors
+/// When a kernel refuses its operands.
+pub fn tops_against_dense(
+    layer: Linear,
+    counts: &[usize],
+    threads: usize,
+    turns: (usize, Duration),
+) -> Result<(Times, Vec<Times>), Error> {
+    let layer = Layer::Linear(layer);
+    let cases = counts.iter().map(|&count| LayerCase::top(layer, count)).collect::<Result<Vec<_>, _>>()?;
+    against_dense(&layer, cases, threads, turns)
+}
+
+fn against_dense(
+    layer: &Layer,
+    mut cases: Vec<LayerCase>,
+    threads: usize,
+    (rounds, turn): (usize, Duration),
+) -> Result<(Times, Vec<Times>), Error> {
+    cases.insert(0, LayerCase::dense(*layer));
     let mut times = vec![Vec::new(); cases.len()];
     for _ in 0..rounds.max(1) {
         for (case, times) in cases.iter_mut().zip(&mut times) {
             times.push(Times::within(case, threads, turn)?);
         }
     }
-    let cuts = times.split_off(1);
-    Ok((Times::median(&times[0]), cuts.iter().map(|times| Times::median(times)).collect()))
+    let others = times.split_off(1);
+    Ok((Times::median(&times[0]), others.iter().map(|times| Times::median(times)).collect()))
 }

@@ -132,18 +132,19 @@ fn density(source: &Source, batch: usize, train: bool, kind: Option<&str>, commo
     let wanted = |everywhere: &Everywhere| {
         kind.is_none_or(|kind| everywhere.density == Density::FULL || everywhere.kind == kind)
     };
-    let all: Vec<Everywhere> = ladders::uniform(model.elastic()).filter(wanted).collect();
+    let phases = &Phase::ALL[..if train { 3 } else { 1 }];
+    let all: Vec<Everywhere> = ladders::uniform(model.elastic(), phases).filter(wanted).collect();
     let settings: Vec<Setting> = all.iter().map(|everywhere| everywhere.setting.clone()).collect();
-    let (times, phases, what) = if train {
+    let (times, what) = if train {
         let (adam, backend) = (AdamConfig::default(), executor.backend());
         let trainer = Trainer::new(model.elastic().clone(), model.weights(), adam, backend)?;
         let mut trainer = trainer.with_threads(usize::from(source.threads));
         trainer.set_break_even(break_even(&layers, LayerTimes::training));
-        (measure::step_times(&mut trainer, &settings, input, STEPS)?, &Phase::ALL[..3], "step_ms")
+        (measure::step_times(&mut trainer, &settings, input, STEPS)?, "step_ms")
     } else {
         executor.set_break_even(break_even(&layers, LayerTimes::inference));
         settings.iter().try_for_each(|setting| executor.prepare(setting))?;
-        (measure::service_times(&mut executor, &settings, &input.input, ROUNDS)?, &Phase::ALL[..1], "forward_ms")
+        (measure::service_times(&mut executor, &settings, &input.input, ROUNDS)?, "forward_ms")
     };
     let times = times.into_iter().map(|times| Ok(Spread::of(times)?.median())).collect::<Result<Vec<f64>>>()?;
     let mut rows = Vec::new();

@@ -130,9 +130,12 @@ fn step_ladder(mut trainer: Trainer, batch: &Batch, stamp: supple_strategy::Stam
         None => Vec::new(),
     };
     trainer.set_break_even(break_even(&layers, LayerTimes::training));
-    let settings = ladders::everywhere(&elastic);
+    let phases = &Phase::ALL[..3];
+    let settings = ladders::everywhere(&elastic, phases);
     let times = measure::step_times(&mut trainer, &settings, batch, ROUNDS)?;
-    let flops = |setting: &Setting| Ok::<_, anyhow::Error>(elastic.work(setting, 1, Phase::Forward)?.flops);
+    let flops = |setting: &Setting| -> Result<f64> {
+        phases.iter().map(|&phase| Ok(elastic.work(setting, 1, phase)?.flops)).sum()
+    };
     let dense = flops(&elastic.analysis().dense())?;
     let rung = |(setting, times): (Setting, Vec<f64>)| {
         let service = Spread::of(times)?;
