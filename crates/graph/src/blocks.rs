@@ -66,9 +66,10 @@ impl Blocked {
     fn of(graph: &Graph, layer: NodeId) -> Option<Self> {
         let weight = graph.inputs_of(layer).get(1)?.node;
         let node = graph.node(weight);
+        matches!(node.op, Op::Parameter(_)).then_some(())?;
         let layout = Layout::of(&graph.node(layer).op, &node.facts.first()?.shape_at(1))?;
         let fits = layout.outputs >= HEIGHT && (2..=MOST_POSITIONS).contains(&layout.positions);
-        (fits && matches!(node.op, Op::Parameter(_))).then_some(Self { layer, weight })
+        fits.then_some(Self { layer, weight })
     }
 }
 

@@ -103,12 +103,17 @@ pub fn macs(graph: &Graph, id: NodeId) -> u64 {
     }
 }
 
+/// The kinds of each level.
+type Levels = Vec<(Level, Vec<Kind>)>;
+
 /// What verdicts are drawn from.
 struct View<'a> {
     graph: &'a Graph,
     analysis: &'a Analysis,
     /// The sum that each node ends in, when nothing else reads what is computed on the way.
     branch: Vec<Option<NodeId>>,
+    /// Every operand, with the kinds of each level that leave out something of it.
+    kinds: Vec<(Operand, Levels)>,
 }
 
 /// Whether something fits, whether it is exact, and why.
@@ -134,7 +139,12 @@ impl Finding {
 
 impl<'a> View<'a> {
     fn of(graph: &'a Graph, analysis: &'a Analysis) -> Self {
-        Self { graph, analysis, branch: branches(graph) }
+        let fitting = |operand, level| {
+            let fits = |kind: &Kind| kind.level() == level && kind.operands().contains(&operand);
+            Kind::ALL.iter().copied().filter(fits).collect()
+        };
+        let levels = |operand| (operand, Level::ALL.map(|level| (level, fitting(operand, level))).to_vec());
+        Self { graph, analysis, branch: branches(graph), kinds: Operand::ALL.map(levels).to_vec() }
     }
 
     fn operator(&self, id: NodeId) -> OperatorReport {
@@ -150,20 +160,19 @@ impl<'a> View<'a> {
     /// A verdict for every operand and level, and every kind that could leave something out there.
     fn verdicts(&self, id: NodeId) -> Vec<OperandVerdict> {
         let mut verdicts = Vec::with_capacity(56);
-        for operand in Operand::ALL {
-            let value = self.value(id, operand);
-            for level in Level::ALL {
+        for (operand, levels) in &self.kinds {
+            let value = self.value(id, *operand);
+            for (level, kinds) in levels {
                 let before = verdicts.len();
-                let fit = |kind: &&Kind| kind.level() == level && kind.operands().contains(&operand);
                 match value {
-                    Ok(value) => verdicts.extend(Kind::ALL.iter().filter(fit).filter_map(|&kind| {
-                        let finding = self.finding(id, operand, kind, value)?;
-                        Some(verdict(operand, level, Some(kind), finding))
+                    Ok(value) => verdicts.extend(kinds.iter().filter_map(|&kind| {
+                        let finding = self.finding(id, *operand, kind, value)?;
+                        Some(verdict(*operand, *level, Some(kind), finding))
                     })),
-                    Err(absent) => verdicts.push(verdict(operand, level, None, Finding::no(absent))),
+                    Err(absent) => verdicts.push(verdict(*operand, *level, None, Finding::no(absent))),
                 }
                 if verdicts.len() == before {
-                    verdicts.push(verdict(operand, level, None, Finding::no(NO_KIND)));
+                    verdicts.push(verdict(*operand, *level, None, Finding::no(NO_KIND)));
                 }
             }
         }

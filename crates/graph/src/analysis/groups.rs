@@ -47,15 +47,16 @@ impl Layer {
     fn of(joined: &mut Joined<'_>, id: NodeId) -> Option<Self> {
         let (place, weights) = weights(joined, id)?;
         let node = joined.graph.node(id);
-        let axes = node.op.axes(&joined.graph.input_facts(id));
+        let laid = joined.laid(id);
+        let axes = &laid.axes;
         if axes.is_opaque() {
             return None;
         }
         let data = node.inputs.iter().copied().enumerate().find(|(at, _)| *at != place).map(|(_, value)| value)?;
         let read = axes.inputs().iter().enumerate().find(|(at, _)| *at != place).map(|(_, axes)| axes)?;
         let made = Value { node: id, slot: 0 };
-        let (outputs, width) = shared(joined, &axes, place, &axes.outputs()[0], made);
-        let (inputs, _) = shared(joined, &axes, place, read, data);
+        let (outputs, width) = shared(joined, axes, place, &axes.outputs()[0], made);
+        let (inputs, _) = shared(joined, axes, place, read, data);
         Some(Self { weights, width, outputs, inputs })
     }
 

@@ -6,6 +6,7 @@ use crate::graph::{Graph, Node, NodeId, Value};
 use crate::operator::Operator;
 use crate::operators::Op;
 use std::mem::take;
+use std::rc::Rc;
 
 /// A node, in half the bytes: there is a reason for every axis.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -55,8 +56,18 @@ pub(super) struct Joined<'a> {
     first_value: Vec<u32>,
     first_axis: Vec<u32>,
     axes: Vec<Part>,
+    laid: Vec<(NodeId, Rc<Laid>)>,
     scratch: Scratch,
 }
+
+/// The axes of an operator, and how long their letters are.
+pub(super) struct Laid {
+    pub axes: Axes,
+    lengths: Option<Vec<usize>>,
+}
+
+/// Operators whose axes are remembered: models repeat few different ones.
+const MOST_LAID: usize = 16;
 
 /// What is known of an operator's letters while it is visited, by number.
 #[derive(Default)]
@@ -85,6 +96,7 @@ impl<'a> Joined<'a> {
             first_value: Vec::with_capacity(graph.len()),
             first_axis: Vec::with_capacity(graph.len()),
             axes: Vec::with_capacity(count),
+            laid: Vec::with_capacity(MOST_LAID),
             scratch: Scratch::default(),
         };
         for id in graph.ids() {
@@ -136,17 +148,37 @@ impl<'a> Joined<'a> {
         if matches!(node.op, Op::Input(_) | Op::Parameter(_) | Op::Constant(_)) {
             return;
         }
-        let axes = node.op.axes(&self.graph.input_facts(id));
+        let laid = self.laid(id);
         let operands: Vec<Value> = node.inputs.iter().copied().chain(self.graph.outputs_of(id)).collect();
-        let shapes: Vec<&[Dim]> = operands.iter().map(|&value| self.shape(value)).collect();
-        match axes.lengths(&shapes) {
-            Some(lengths) if !axes.is_opaque() => {
-                self.meet(&axes, &operands, id);
-                self.compose(&axes, &operands, &lengths, id);
-                self.apply_roles(&axes, node, id);
+        match &laid.lengths {
+            Some(lengths) if !laid.axes.is_opaque() => {
+                self.meet(&laid.axes, &operands, id);
+                self.compose(&laid.axes, &operands, lengths, id);
+                self.apply_roles(&laid.axes, node, id);
             }
             _ => operands.into_iter().for_each(|value| self.forbid_all(value, Reason::Opaque(id.into()))),
         }
+    }
+
+    /// The axes of an operator: those of an equal one on equal inputs, if that is remembered.
+    pub fn laid(&mut self, id: NodeId) -> Rc<Laid> {
+        if let Some(at) = self.laid.iter().position(|&(other, _)| self.are_equal(id, other)) {
+            return self.laid[at].1.clone();
+        }
+        let inputs = self.graph.input_facts(id);
+        let axes = self.graph.node(id).op.axes(&inputs);
+        let facts = inputs.into_iter().chain(&self.graph.node(id).facts);
+        let lengths = axes.lengths(&facts.map(|fact| fact.shape.as_slice()).collect::<Vec<_>>());
+        let laid = Rc::new(Laid { axes, lengths });
+        self.laid.truncate(MOST_LAID - 1);
+        self.laid.insert(0, (id, laid.clone()));
+        laid
+    }
+
+    fn are_equal(&self, a: NodeId, b: NodeId) -> bool {
+        let (one, other) = (self.graph.node(a), self.graph.node(b));
+        let fact = |value: &Value| &self.graph.node(value.node).facts[value.slot];
+        one.op == other.op && one.inputs.iter().map(fact).eq(other.inputs.iter().map(fact))
     }
 
     fn shape(&self, value: Value) -> &'a [Dim] {
