@@ -144,23 +144,32 @@ impl Error {
     }
 }
 
+/// Texts of files stand in errors too: what would end the line stands escaped.
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if let Some(origin) = &self.0.origin {
-            write!(f, "{origin}: ")?;
-        }
-        if let Some((line, column)) = self.0.place {
-            write!(f, "line {line}, column {column}: ")?;
-        }
-        match &self.0.kind {
-            ErrorKind::Field { field, expected } => write!(f, "{field}: expected {expected}"),
-            ErrorKind::Entry { table, cause } => write!(f, "{table}.{cause}"),
-            ErrorKind::Text { line, column, message } => write!(f, "line {line}, column {column}: {message}"),
-            ErrorKind::Cell { row, column, message } => write!(f, "row {row}, column `{column}`: {message}"),
-            ErrorKind::File(cause) => write!(f, "{cause}"),
-            ErrorKind::Plot(cause) => write!(f, "cannot draw: {cause}"),
+        let origin = self.0.origin.as_ref().map_or(String::new(), |origin| format!("{origin}: "));
+        let place = self.0.place.map_or(String::new(), |(line, column)| format!("line {line}, column {column}: "));
+        one_line(f, &format!("{origin}{place}{}", self.0.kind))
+    }
+}
+
+impl fmt::Display for ErrorKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Field { field, expected } => write!(f, "{field}: expected {expected}"),
+            Self::Entry { table, cause } => write!(f, "{table}.{cause}"),
+            Self::Text { line, column, message } => write!(f, "line {line}, column {column}: {message}"),
+            Self::Cell { row, column, message } => write!(f, "row {row}, column `{column}`: {message}"),
+            Self::File(cause) => write!(f, "{cause}"),
+            Self::Plot(cause) => write!(f, "cannot draw: {cause}"),
         }
     }
+}
+
+/// Writes a text with its control characters escaped.
+pub(crate) fn one_line(f: &mut fmt::Formatter<'_>, text: &str) -> fmt::Result {
+    let escaped = |c: char| if c.is_control() { c.escape_default().to_string() } else { c.to_string() };
+    text.chars().map(escaped).try_for_each(|shown| f.write_str(&shown))
 }
 
 /// The text says all, so that there is no source to be told of again.

@@ -1,7 +1,7 @@
 //! The contract of a file format for traces, and what comes out of a file.
 #[cfg(feature = "full")]
 use crate::columns::Columns;
-use crate::error::Error;
+use crate::error::{Error, one_line};
 use crate::events::Events;
 use crate::measurements::{Measurements, listed};
 use crate::quantiles::Quantiles;
@@ -33,10 +33,8 @@ impl Note {
 
 impl fmt::Display for Note {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.line {
-            Some(line) => write!(f, "line {line}: {}", self.text),
-            None => f.write_str(&self.text),
-        }
+        let place = self.line.map_or(String::new(), |line| format!("line {line}: "));
+        one_line(f, &format!("{place}{}", self.text))
     }
 }
 

@@ -62,6 +62,12 @@ impl FleetRun {
         run::ratio(served.chain(trained).sum(), models as f64)
     }
 
+    /// Pieces of work, done or not, that there are records of.
+    pub(crate) fn pieces(&self) -> usize {
+        let served = self.runs.iter().map(|run| run.records.len());
+        served.chain(self.training.iter().map(|run| run.records.len())).sum()
+    }
+
     fn in_hindsight(&self) -> bool {
         let served = self.runs.iter().map(|run| &run.policy);
         served.chain(self.training.iter().map(|run| &run.policy)).any(|policy| Run::is_hindsight(policy))

@@ -137,6 +137,7 @@ fn bad_files_are_refused_by_line_and_column() {
     let amount = "expected a finite number, not below 0";
     let cases = [
         ("native", "", "line 1, column 1: expected the column `seconds`, found ``".to_string()),
+        ("native", "\"avr\n0", "line 1, column 1: expected the column `seconds`, found `avr\\n0`".into()),
         ("native", "seconds,share\n", "line 2, column 1: expected at least one sample, found none".into()),
         ("native", "seconds,share\n0,1\n2,1\n1,1\n", format!("line 4, column 1: the time goes back (by 1 s), {late}")),
         ("native", "seconds,share\n0,1\n0,1\n", format!("line 3, column 1: the time stays (by 0 s), {late}")),

@@ -4,7 +4,7 @@ use crate::format::{Content, Noted, ReadOptions, Source, TraceFormat};
 use crate::records::{self, Field, Kind, Records};
 use crate::samples::{Order, Samples, Where};
 use crate::stamps;
-use crate::text::Sheet;
+use crate::text::{Sheet, clipped};
 use crate::trace::Trace;
 use crate::unit::Unit;
 
@@ -80,14 +80,14 @@ fn trace(mut sheet: Sheet<'_>, options: &ReadOptions) -> Result<Noted<Content>, 
 
 /// The unit that the second column is named after.
 fn unit_column(names: &[String]) -> Result<Unit, Error> {
-    let found = |i: usize| names.get(i).map_or("", String::as_str);
+    let found = |i: usize| clipped(names.get(i).map_or("", String::as_str));
     if found(0) != "seconds" {
         return Err(Error::text(1, 1, format!("expected the column `seconds`, found `{}`", found(0))));
     }
     if names.len() > 2 {
         return Err(Error::text(1, 3, format!("expected 2 columns, found {}", names.len())));
     }
-    Unit::parse(found(1)).ok_or_else(|| {
+    Unit::parse(names.get(1).map_or("", String::as_str)).ok_or_else(|| {
         let units: Vec<&str> = Unit::ALL.iter().map(|unit| unit.text()).collect();
         Error::text(1, 2, format!("expected the column `share`, or another unit of {}; found `{}`", units.join(", "), found(1)))
     })
