@@ -148,14 +148,16 @@ const TICKS: Mechanism = Mechanism::Quota { period: Nanos(20 * MS), tick: Nanos(
 fn a_thread_runs_on_to_the_next_tick_and_pays_back() {
     let trace = Trace::constant(0.25).expect("a trace");
     let mut processor = Processor::new(&trace, TICKS);
-    let ends = [5u64, 1, 6].map(|ms| {
+    let ends = [5u64, 1, 6, 4].map(|ms| {
         processor.work(Nanos(ms * MS)).expect("an end");
         processor.now().0 as f64 / MS as f64
     });
-    // Ticks at 2, 6, 10, ...: five and one end at the tick at 6, one over; the next refill gives four, used up at 24, and nobody looks before 26.
-    assert_eq!(ends, [5.0, 6.0, 26.0]);
+    // Ticks at 2, 6, 10, ...: after five the pool is empty, which is seen when the next work begins, so that it waits for the refill at 20. What is
+    // left of that is used up at 25, nobody looks before 26, one is over; the next refill gives four, of which three are left at 41. They are used up at 44,
+    // and the work is done before anybody looks; the next one sees it.
+    assert_eq!(ends, [5.0, 21.0, 41.0, 45.0]);
     processor.work(Nanos(MS)).expect("an end");
-    assert_eq!(processor.now(), Nanos(41 * MS));
+    assert_eq!(processor.now(), Nanos(61 * MS));
 }
 
 proptest! {
