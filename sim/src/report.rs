@@ -100,7 +100,10 @@ impl Report {
     /// The report on runs of a fleet, one for each policy. Where a run in hindsight is among them, it says what the others have to regret.
     pub fn of_fleet(scenario: &FleetScenario, fleets: Vec<FleetRun>) -> Self {
         let best = fleets.iter().find(|fleet| fleet.in_hindsight()).cloned();
-        let regretting = |fleet: FleetRun| best.as_ref().map_or(fleet.clone(), |best| fleet.regretting(best));
+        let regretting = |fleet: FleetRun| match &best {
+            Some(best) => fleet.regretting(best),
+            None => fleet,
+        };
         let (scenario, seed) = (scenario.name.clone(), scenario.seed);
         let mut report = Self { scenario, seed, runs: Vec::new(), training: Vec::new(), machines: Vec::new() };
         for fleet in fleets.into_iter().map(regretting) {

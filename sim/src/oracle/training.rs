@@ -28,21 +28,22 @@ pub fn hindsight_training(scenario: &Scenario, ladder: &Ladder, trace: &Trace) -
     let stage = Stage::new(scenario, ladder, trace)?;
     let training = stage.training()?;
     let rungs = allowed(scenario.demand.accuracy_floor, ladder);
-    if training.steps.saturating_mul(rungs.len()) > MOST_PAIRS {
-        let error =
-            Error::field(format!("training.steps = {}", training.steps), "fewer, to be chosen for in hindsight");
+    let most = MOST_PAIRS / rungs.len();
+    if training.steps > most {
+        let expected = format!("at most {most}, to be chosen for in hindsight");
+        let error = Error::field(format!("training.steps = {}", training.steps), expected);
         return Err(error.within(scenario.origin().display()));
     }
     let due = training.deadline(dense(ladder).median());
     let device = stage.device();
     let steps = Steps::of(&device, training.steps, (&rungs, ladder), due);
-    let (choices, most) = steps.best();
+    let (choices, bound) = steps.best();
     let under_way = if device.stops_at().is_some_and(|end| end < due) { 1.0 } else { 0.0 };
     let mut planned = choices.into_iter();
     let last = rungs.last().copied().unwrap_or_default();
     let mut policy = |_: &Observation, _: &Ladder| Decision { rung: planned.next().map_or(last, |i| rungs[i]) };
     let run = stage.train(&mut policy, Run::ORACLE)?;
-    let beyond = ((most + under_way) / training.steps as f64 - run.worth).max(0.0);
+    let beyond = ((bound + under_way) / training.steps as f64 - run.worth).max(0.0);
     Ok(TrainingRun { regret: Some(beyond), ..run })
 }
 
