@@ -119,8 +119,8 @@ impl<'a> SimulatedDevice<'a> {
     /// How much processor time, up to `most`, work without a pause may ask for from now on and end by `when`: by forks of the processor that try it.
     pub(crate) fn room(&self, when: Nanos, most: Nanos) -> Nanos {
         let fits = |work: u64| {
-            let mut processor = self.processor.clone();
-            processor.work_at(Nanos(work), self.pace()).is_ok() && processor.now() <= when
+            let after = Nanos(when.0.saturating_add(1));
+            self.processor.clone().work_before(Nanos(work), self.pace(), after).is_ok()
         };
         let (mut low, mut high) = (0, most.0);
         if fits(high) {

@@ -175,6 +175,14 @@ impl<'a> Processor<'a> {
     /// # Errors
     /// As [`work`](Self::work).
     pub fn work_at(&mut self, demand: Nanos, pace: Pace<'_>) -> Result<(), Starved> {
+        self.work_before(demand, pace, Nanos::MAX)
+    }
+
+    /// The same for work that must end before `limit`.
+    ///
+    /// # Errors
+    /// As [`work`](Self::work), and when the work would end at the limit or later.
+    pub(crate) fn work_before(&mut self, demand: Nanos, pace: Pace<'_>, limit: Nanos) -> Result<(), Starved> {
         let mut left = demand.0 as f64;
         let mut fruitless = 0;
         self.events.clear();
@@ -183,7 +191,7 @@ impl<'a> Processor<'a> {
         self.renew();
         while fruitless < Self::PATIENCE {
             self.plan(left);
-            let Some((when, event)) = self.events.pop().filter(|(when, _)| *when < Nanos::MAX) else { break };
+            let Some((when, event)) = self.events.pop().filter(|(when, _)| *when < limit) else { break };
             left -= self.advance(when, left);
             match event {
                 Event::Done => return Ok(()),

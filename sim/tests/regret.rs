@@ -141,3 +141,11 @@ proptest! {
         prop_assert!(best.runs[0].on_time_accuracy <= exact.on_time_accuracy + 1e-12);
     }
 }
+
+#[test]
+fn a_share_that_becomes_tiny_after_the_deadline_takes_no_time() {
+    let tables = "[trace]\nsteps = [[0.0, 1.0], [1.0, 1e-9]]\n[training]\nsteps = 500\nbatch = 8\ndeadline_s = 1.0\n";
+    let scenario = scenario(5, 1.0, tables);
+    let best = hindsight_training(&scenario, &ladder(), &scenario.trace().expect("a trace")).expect("an oracle");
+    assert!(best.done > 200 && best.regret.expect("a bound") < 5.0 / 500.0, "{} {:?}", best.done, best.regret);
+}

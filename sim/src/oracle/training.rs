@@ -74,6 +74,11 @@ impl Steps {
         Self { times, worths, room: device.room(stop, Nanos(all)).0 }
     }
 
+    /// The room that is left when each step ends at a whole nanosecond.
+    fn sure_room(&self) -> u64 {
+        self.room.saturating_sub(self.len() as u64)
+    }
+
     fn len(&self) -> usize {
         self.times.len() / self.worths.len()
     }
@@ -85,7 +90,7 @@ impl Steps {
     /// The choices of the greatest worth that were found, and a bound that no choices exceed.
     fn best(&self) -> (Vec<usize>, f64) {
         let (free, mut most) = self.at_price(0.0);
-        if free.time <= self.room {
+        if free.time <= self.sure_room() {
             return (free.rungs, most);
         }
         let (mut dear, mut over) = (Choices::default(), free);
@@ -94,7 +99,7 @@ impl Steps {
             let price = f64::midpoint(low, high);
             let (choices, bound) = self.at_price(price);
             most = most.min(bound);
-            if choices.time <= self.room {
+            if choices.time <= self.sure_room() {
                 (high, dear) = (price, choices);
             } else {
                 (low, over) = (price, choices);
@@ -134,7 +139,7 @@ impl Steps {
     fn cut(&self, over: Choices) -> Choices {
         let mut cut = Choices::default();
         for (step, rung) in over.rungs.into_iter().enumerate() {
-            if cut.time.saturating_add(self.time(step, rung)) > self.room {
+            if cut.time.saturating_add(self.time(step, rung)) > self.sure_room() {
                 break;
             }
             self.take(&mut cut, step, rung);
@@ -148,7 +153,7 @@ impl Steps {
             let now = choices.rungs[step];
             let rest = choices.time - self.time(step, now);
             if let Some(rung) =
-                self.best_within(step, self.room - rest).filter(|&best| self.worths[best] > self.worths[now])
+                self.best_within(step, self.sure_room() - rest).filter(|&best| self.worths[best] > self.worths[now])
             {
                 choices.rungs[step] = rung;
                 choices.time = rest + self.time(step, rung);
@@ -156,7 +161,7 @@ impl Steps {
             }
         }
         while choices.rungs.len() < self.len()
-            && let Some(rung) = self.best_within(choices.rungs.len(), self.room - choices.time)
+            && let Some(rung) = self.best_within(choices.rungs.len(), self.sure_room() - choices.time)
         {
             let step = choices.rungs.len();
             self.take(&mut choices, step, rung);
