@@ -3,6 +3,7 @@ use crate::error::Error;
 use crate::pool::{Scratch, for_each};
 use crate::simd::dispatch;
 use pulp::{Simd, WithSimd};
+use std::ops::Range;
 
 const NAME: &str = "max_pool";
 /// Elements of x below which one thread is fastest.
@@ -16,7 +17,7 @@ const WIDEST: usize = 1 << 20;
 pub struct MaxPool {
     /// Samples times channels.
     pub planes: usize,
-    /// Height and width of x.
+    /// Height and width of x, whose product is below 2^32 - 1.
     pub size: [usize; 2],
     /// Windows along each axis: height and width of y.
     pub windows: [usize; 2],
@@ -37,7 +38,9 @@ impl MaxPool {
             self.windows[a].checked_mul(self.stride[a])?.checked_add(window)
         };
         let steps = self.stride.iter().chain(&self.dilation).all(|&step| step > 0);
-        if !steps || counts(0).is_none() || counts(1).is_none() || self.padding.iter().any(|&pad| pad > WIDEST) {
+        let few = self.size[0].checked_mul(self.size[1]).is_some_and(|n| n < NOWHERE as usize);
+        if !few || !steps || counts(0).is_none() || counts(1).is_none() || self.padding.iter().any(|&pad| pad > WIDEST)
+        {
             return Err(Error::new(NAME, format!("{self:?} has no windows")));
         }
         for (name, held, [height, width]) in held {
@@ -76,11 +79,9 @@ impl MaxPool {
         let (from, to) = (self.windows[0] * self.windows[1], self.size[0] * self.size[1]);
         let (together, threads) = self.share(threads);
         for_each(threads, dx.chunks_mut((together * to).max(1)).enumerate(), |(job, dx)| {
-            dx.fill(0.0);
-            for (i, dx) in dx.chunks_exact_mut(to).enumerate() {
-                let plane = job * together + i;
-                self.plane_backward(&x[plane * to..][..to], &dy[plane * from..][..from], dx);
-            }
+            let (first, planes) = (job * together, dx.len() / to.max(1));
+            let (x, dy) = (&x[first * to..][..planes * to], &dy[first * from..][..planes * from]);
+            dispatch(Gradient { pool: self, x, dy, dx });
         });
         Ok(())
     }
@@ -103,25 +104,13 @@ impl MaxPool {
         (begin, left.min(self.kernel[axis] - outside))
     }
 
-    fn plane_backward(&self, x: &[f32], dy: &[f32], dx: &mut [f32]) {
-        let [down, right] = self.dilation;
-        for i in 0..self.windows[0] {
-            let (top, rows) = self.inside(0, i);
-            for j in 0..self.windows[1] {
-                let (left, columns) = self.inside(1, j);
-                if rows * columns == 0 {
-                    continue;
-                }
-                let mut best = top * self.size[1] + left;
-                for k in 0..rows {
-                    let row = (top + k * down) * self.size[1] + left;
-                    for at in (0..columns).map(|l| row + l * right) {
-                        best = if beats(x[at], x[best]) { at } else { best };
-                    }
-                }
-                dx[best] += dy[i * self.windows[1] + j];
-            }
-        }
+    /// The windows along the last axis whose element `tap` lies in the plane, and where the first of these elements is.
+    #[inline(always)]
+    fn columns(&self, tap: usize) -> (Range<usize>, usize) {
+        let (far, step, pad) = (tap * self.dilation[1], self.stride[1], self.padding[1]);
+        let first = pad.saturating_sub(far).div_ceil(step);
+        let end = (self.size[1] + pad).saturating_sub(far).div_ceil(step).min(self.windows[1]);
+        (first.min(end)..end, (first * step + far).saturating_sub(pad))
     }
 }
 
@@ -194,5 +183,76 @@ fn raise_steps<const STEP: usize>(to: &mut [f32], from: &[f32]) {
 fn raise_all<'a>(to: &mut [f32], from: impl Iterator<Item = &'a [f32]>) {
     for (best, v) in to.iter_mut().zip(from) {
         *best = if beats(v[0], *best) { v[0] } else { *best };
+    }
+}
+
+/// The gradients of some planes: in a row of windows, each element of the window for all columns at once.
+struct Gradient<'a> {
+    pool: &'a MaxPool,
+    x: &'a [f32],
+    dy: &'a [f32],
+    dx: &'a mut [f32],
+}
+
+/// No element of the window has been seen yet.
+const NOWHERE: u32 = u32::MAX;
+
+impl WithSimd for Gradient<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) {
+        let Self { pool, x, dy, dx } = self;
+        let MaxPool { size: [height, width], windows: [rows, columns], kernel, stride, dilation, .. } = *pool;
+        dx.fill(0.0);
+        if rows * columns == 0 {
+            return;
+        }
+        let mut best = Scratch::new(columns);
+        let mut places = vec![NOWHERE; columns];
+        for (plane, dy) in dy.chunks_exact(rows * columns).enumerate() {
+            let x = &x[plane * height * width..][..height * width];
+            let dx = &mut dx[plane * height * width..][..height * width];
+            for (i, dy) in dy.chunks_exact(columns).enumerate() {
+                let (top, count) = pool.inside(0, i);
+                best.fill(f32::NEG_INFINITY);
+                places.fill(NOWHERE);
+                for (k, l) in (0..count).flat_map(|k| (0..kernel[1]).map(move |l| (k, l))) {
+                    let (range, column) = pool.columns(l);
+                    let first = (top + k * dilation[0]) * width + column;
+                    let (best, places) = (&mut best[range.clone()], &mut places[range]);
+                    match stride[1] {
+                        1 => seek::<1>(best, places, x, first),
+                        2 => seek::<2>(best, places, x, first),
+                        step => seek_all(best, places, x, first, step),
+                    }
+                }
+                for (&place, &dy) in places.iter().zip(dy).filter(|(place, _)| **place != NOWHERE) {
+                    dx[place as usize] += dy;
+                }
+            }
+        }
+    }
+}
+
+#[inline(always)]
+fn seek<const STEP: usize>(best: &mut [f32], places: &mut [u32], x: &[f32], first: usize) {
+    let (whole, _) = x.get(first..).unwrap_or_default().as_chunks::<STEP>();
+    let count = whole.len().min(best.len());
+    for (i, ((best, place), v)) in best[..count].iter_mut().zip(&mut places[..count]).zip(whole).enumerate() {
+        let better = beats(v[0], *best) || *place == NOWHERE;
+        *best = if better { v[0] } else { *best };
+        *place = if better { (first + i * STEP) as u32 } else { *place };
+    }
+    seek_all(&mut best[count..], &mut places[count..], x, first + count * STEP, STEP);
+}
+
+#[inline(always)]
+fn seek_all(best: &mut [f32], places: &mut [u32], x: &[f32], first: usize, step: usize) {
+    for (i, (best, place)) in best.iter_mut().zip(places).enumerate() {
+        let at = first + i * step;
+        if beats(x[at], *best) || *place == NOWHERE {
+            (*best, *place) = (x[at], at as u32);
+        }
     }
 }
