@@ -94,6 +94,8 @@ struct Step {
     blocks: Option<Blocks>,
     /// What comes back to a linear layer, where that is not all.
     top: Option<Top>,
+    /// The part of a linear layer's inputs up to which those that are zero in all rows are skipped.
+    skip: Option<Density>,
     facts: Vec<Fact>,
 }
 
@@ -143,7 +145,15 @@ impl Program {
             let stored = matches!(node.op, Op::Parameter(_) | Op::Constant(_));
             let extent = stored.then(|| elastic.extent(Value { node: id, slot: 0 }, setting)).transpose()?;
             let region = extent.as_ref().map(Region::of);
-            Ok(Step { name: node.name.clone(), runner, region, blocks: None, top: None, facts: node.facts.clone() })
+            Ok(Step {
+                name: node.name.clone(),
+                runner,
+                region,
+                blocks: None,
+                top: None,
+                skip: None,
+                facts: node.facts.clone(),
+            })
         };
         let thinned = elastic.analysis().blocked().iter().filter_map(|&(Blocked { layer, weight }, site)| {
             let choice = setting.choice(site).filter(|choice| choice.density < Density::FULL)?;
@@ -165,6 +175,11 @@ impl Program {
     /// From now on that much of the gradient comes back to a layer.
     pub fn thin_gradient(&mut self, layer: NodeId, top: Top) {
         self.steps[layer.0].top = Some(top);
+    }
+
+    /// From now on a linear layer skips inputs that are zero where that pays.
+    pub fn skip_zeros(&mut self, layer: NodeId, limit: Option<Density>) {
+        self.steps[layer.0].skip = limit;
     }
 
     /// The elements of a parameter or constant that are left.
@@ -205,7 +220,8 @@ impl Program {
                 operands
             } else {
                 let blocks = step.blocks.as_ref();
-                let call = Call { facts: &step.facts, batch, blocks, top: step.top, relu, mode, device };
+                let call =
+                    Call { facts: &step.facts, batch, blocks, top: step.top, skip: step.skip, relu, mode, device };
                 runner.run(operands, &call).map_err(|error| Error::new(&step.name, error))?
             };
             for (slot, value) in values.into_iter().enumerate().take(step.facts.len()) {

@@ -5,10 +5,11 @@ use crate::device::Backend;
 use crate::error::{Error, Result};
 use crate::layers::has_kernels;
 use crate::tensor::{Any, download, lengths, upload};
-use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use supple_graph::{Array, DType, Elastic, Fact, Graph, Kind, NodeId, Op, Setting, Weights};
+use supple_graph::kinds::Threshold;
+use supple_graph::{Array, Blocked, DType, Density, Elastic, Fact, Graph, Kind, NodeId, Op, Setting, SiteId, Weights};
 
 /// What a setting needs ready: views into the weights, and its operators.
 #[derive(Debug)]
@@ -32,6 +33,8 @@ pub struct Executor {
     mode: Mode,
     full: Vec<Option<Any>>,
     packs: BTreeMap<(NodeId, Kind), (Blocks, Any)>,
+    /// Layers whose weights are all finite: with them a zero adds nothing.
+    finite: BTreeSet<NodeId>,
     break_even: BreakEven,
     plans: Vec<Plan>,
     current: usize,
@@ -54,8 +57,12 @@ impl Executor {
         let full = graph.ids().map(source).collect();
         let mode = Mode { kernels: has_kernels(backend), fuse: true, threads: 1 };
         bridge::tell_slow(graph);
+        let is_finite = |blocked: &Blocked| weights[&blocked.weight].data().iter().all(|w| w.is_finite());
+        let layers = elastic.analysis().blocked().iter().filter(|(blocked, _)| is_finite(blocked));
+        let finite = layers.map(|(blocked, _)| blocked.layer).collect();
         let (wiring, packs, break_even) = (Wiring::of(graph), BTreeMap::new(), BreakEven::new());
-        let mut this = Self { elastic, wiring, backend, mode, full, packs, break_even, plans: Vec::new(), current: 0 };
+        let (plans, current) = (Vec::new(), 0);
+        let mut this = Self { elastic, wiring, backend, mode, full, packs, finite, break_even, plans, current };
         let dense = this.elastic.analysis().dense();
         this.prepare(&dense)?;
         Ok(this)
@@ -77,11 +84,23 @@ impl Executor {
         self
     }
 
-    /// Up to which density blocks of weights are packed, where that was measured. Settings but the dense one are to be prepared anew.
+    /// Up to which density weights are packed, and inputs that are zero skipped, where that was measured. Settings but the dense one are to be prepared
+    /// anew.
     pub fn set_break_even(&mut self, limits: BreakEven) {
         self.break_even = limits;
         self.plans.truncate(1);
         self.current = 0;
+        let skips = self.skips();
+        let programs = self.plans.iter_mut().map(|plan| &mut plan.program);
+        programs.for_each(|program| skips.iter().for_each(|&(layer, limit)| program.skip_zeros(layer, limit)));
+    }
+
+    /// Up to which part of its inputs a layer skips those that are zero in all rows: only where it was measured to be faster.
+    fn skips(&self) -> Vec<(NodeId, Option<Density>)> {
+        let limit = |site| self.break_even.get(&(site, Kind::Threshold(Threshold))).copied().flatten();
+        let skips = |&(blocked, site): &(Blocked, SiteId)| (blocked.layer, limit(site));
+        let layers = self.elastic.analysis().blocked().iter();
+        layers.filter(|(blocked, _)| self.finite.contains(&blocked.layer)).map(skips).collect()
     }
 
     /// Threads where our own kernels compute; `None` where Burn's operators do.
@@ -116,6 +135,7 @@ impl Executor {
             views[thinned.weight.0] = Some(weights);
             blocks.into_iter().for_each(|blocks| program.pack(thinned.layer, blocks));
         }
+        self.skips().into_iter().for_each(|(layer, limit)| program.skip_zeros(layer, limit));
         self.plans.push(Plan { setting: setting.clone(), views, program });
         Ok(())
     }

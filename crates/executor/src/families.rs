@@ -16,7 +16,7 @@ use crate::error::{Error, Result};
 use crate::tensor::Any;
 use burn::tensor::Device;
 use std::fmt;
-use supple_graph::{Fact, Op};
+use supple_graph::{Density, Fact, Op};
 
 /// What a runner is told beside its operands.
 #[derive(Debug)]
@@ -29,6 +29,8 @@ pub(crate) struct Call<'a> {
     pub blocks: Option<&'a Blocks>,
     /// What comes back to a linear layer, where that is not all.
     pub top: Option<Top>,
+    /// The part of a linear layer's inputs up to which those that are zero in all rows are skipped.
+    pub skip: Option<Density>,
     /// Negative outputs of a layer become zero.
     pub relu: bool,
     /// How operators are computed.

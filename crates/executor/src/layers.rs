@@ -1,6 +1,7 @@
 //! Linear layers and convolutions as an extension of Burn's CPU backends: our kernels on their buffers, forward and backward.
 use crate::blocks::Blocks;
 use crate::device::Backend;
+use supple_graph::Density;
 use supple_graph::operators::Conv;
 use supple_kernels::Adam;
 use supple_kernels::adam::Stretch;
@@ -47,10 +48,15 @@ pub(crate) struct Call {
     pub blocks: Option<Blocks>,
     /// How many outputs of a linear layer count backward, if not all: those with the largest gradients.
     pub top: Option<usize>,
+    /// The part of a linear layer's inputs up to which those that are zero in all rows are skipped.
+    pub skip: Option<Density>,
     /// Negative outputs become zero.
     pub relu: bool,
     pub threads: usize,
 }
+
+/// Rows of a linear layer's input up to which zeros are looked for.
+pub(crate) const MOST_ROWS: usize = 8;
 
 /// What a call of attention says besides its operands, whose leading axes are samples and heads.
 #[derive(Clone, Copy, Debug)]

@@ -2,6 +2,7 @@
 use crate::blocks;
 use crate::error::Result;
 use crate::executor::Executor;
+use crate::layers::MOST_ROWS;
 use crate::loss::{Batch, Score};
 use crate::trainer::Trainer;
 use std::time::Instant;
@@ -102,6 +103,18 @@ pub fn gradient_layers(elastic: &Elastic, batch: usize) -> Result<Vec<(SiteId, L
         }
     }
     Ok(found)
+}
+
+/// The linear layers that may skip inputs that are zero, as kernels see them for `batch` samples: those of few rows. The site is that of their weights.
+///
+/// # Errors
+/// When a layer is none that there are kernels for.
+pub fn skipping_layers(elastic: &Elastic, batch: usize) -> Result<Vec<(SiteId, Linear)>> {
+    let linear = |(site, layer)| match layer {
+        Layer::Linear(linear) if linear.rows <= MOST_ROWS => Some((site, linear)),
+        _ => None,
+    };
+    Ok(blocked_layers(elastic, batch)?.into_iter().filter_map(linear).collect())
 }
 
 /// The layers within whose weights something can be left out, as kernels see them for `batch` samples.

@@ -5,10 +5,10 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 use supple_executor::{Batch, BreakEven, Executor, measure, pays};
 use supple_graph::blocks::WITHIN;
-use supple_graph::kinds::TopK;
+use supple_graph::kinds::{Threshold, TopK};
 use supple_graph::{Choice, Density, Elastic, Kind, Phase, Setting, Site, SiteId, SparsityKind};
 use supple_kernels::Cut;
-use supple_kernels::bench::{Times, cuts_against_dense, tops_against_dense};
+use supple_kernels::bench::{Times, cuts_against_dense, skips_against_dense, tops_against_dense};
 use supple_strategy::ladder::pareto;
 use supple_strategy::solvers::Greedy;
 use supple_strategy::{
@@ -78,7 +78,12 @@ pub fn everywhere(elastic: &Elastic, phases: &[Phase]) -> Vec<Setting> {
 
 /// Each kind that fits at a site, the first one first, at each density below dense.
 pub fn choices(site: &Site) -> impl Iterator<Item = Choice> {
-    site.kinds.iter().flat_map(|&kind| densities_of(kind).skip(1).map(move |density| Choice { kind, density }))
+    site.kinds.iter().flat_map(|&kind| choices_of(kind))
+}
+
+/// A kind at each density below dense.
+fn choices_of(kind: Kind) -> impl Iterator<Item = Choice> {
+    densities_of(kind).skip(1).map(move |density| Choice { kind, density })
 }
 
 /// What may be offered to requests at a site: every choice that saves work forward, where that was not measured to be slower than all weights.
@@ -130,7 +135,7 @@ pub fn profile(executor: &mut Executor, stamp: Stamp, input: &Batch, rounds: usi
     Ok(Profile { stamp, entries: entries(executor, &settings, input, rounds)?, layers })
 }
 
-/// What every kind within layers saves in each, forward and backward, on `threads` threads; a turn is as long as `rounds` of 2 ms, by three.
+/// What every kind within layers saves in each, and what is saved by skipping inputs of which a part is not zero, forward and backward, on `threads` threads; a turn is as long as `rounds` of 2 ms, by three.
 ///
 /// # Errors
 /// When a kernel refuses a layer.
@@ -151,6 +156,13 @@ pub fn layer_times(elastic: &Elastic, input: &Batch, threads: usize, rounds: usi
         let (dense, some) = tops_against_dense(layer, &counts, threads, turns)?;
         let some = some.into_iter().map(|times| Times { forward: dense.forward, ..times }).collect();
         found.extend(times_of(site, &choices, (dense, some)));
+    }
+    let active: Vec<Choice> = choices_of(Kind::Threshold(Threshold)).collect();
+    for (site, layer) in measure::skipping_layers(elastic, batch)? {
+        let counts: Vec<usize> = active.iter().map(|choice| choice.density.kept(layer.inputs)).collect();
+        let (dense, some) = skips_against_dense(layer, &counts, threads, turns)?;
+        let some = some.into_iter().map(|times| Times { backward: dense.backward, ..times }).collect();
+        found.extend(times_of(site, &active, (dense, some)));
     }
     Ok(found)
 }

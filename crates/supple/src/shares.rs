@@ -47,7 +47,11 @@ impl Shares {
         for id in touched {
             sum.iter_mut().zip(self.flops[id.0]).for_each(|(sum, flops)| *sum += flops);
         }
-        [0, 1, 2, 3].map(|phase| part(sum[phase], self.total[phase]))
+        let is_touched = |phase: Phase| site.gradient.is_none() || site.saves(phase);
+        Phase::ALL.map(|phase| {
+            let flops = if is_touched(phase) { sum[phase as usize] } else { 0.0 };
+            part(flops, self.total[phase as usize])
+        })
     }
 }
 

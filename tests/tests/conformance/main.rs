@@ -5,7 +5,7 @@ use model::{CLASSES, CONTEXT, Model, for_each, models, noisy, sentences};
 use std::collections::BTreeMap;
 use supple_executor::{Backend, Batch, Executor, IGNORED, ModelFile, Trainer};
 use supple_graph::blocks::WITHIN;
-use supple_graph::kinds::{Step, TopK};
+use supple_graph::kinds::{Step, Threshold, TopK};
 use supple_graph::training::Loss;
 use supple_graph::{Array, Choice, Density, Kind, Setting, SiteId};
 
@@ -228,6 +228,35 @@ fn weights_left_out_give_the_same_gradients_with_kernels_and_without() {
             for (node, gradient) in &found {
                 let place = format!("{} on {backend}, {}", model.name, model.parameter(*node));
                 assert_close(gradient, &expected[node], 1e-4, &place);
+            }
+        }
+    });
+}
+
+#[test]
+fn zeros_that_are_skipped_change_no_output() {
+    for_each(|model, backend| {
+        let skipping = |limit: u16| {
+            let mut executor = model.executor(backend, true);
+            let sites = model.elastic.analysis().blocked().iter();
+            let way = |site| ((site, Kind::Threshold(Threshold)), Density::new(limit));
+            executor.set_break_even(sites.map(|&(_, site)| way(site)).collect());
+            executor
+        };
+        let mut shape = model.batch.input.shape().to_vec();
+        shape[0] = 1;
+        let input = if shape.len() == 4 {
+            let mut input = noisy(&shape);
+            input.data_mut().iter_mut().step_by(2).for_each(|v| *v = 0.0);
+            input
+        } else {
+            sentences(1).input
+        };
+        for setting in [model.uniform(1000), model.uniform(500), model.mixed(WITHIN[2])] {
+            let truth = model.elastic.eval_masked(&model.weights, std::slice::from_ref(&input), &setting).unwrap();
+            for limit in [1000, 600] {
+                let place = format!("{} on {backend}, up to {limit}, {setting:?}", model.name);
+                assert_close(&run_at(&mut skipping(limit), &setting, &input), &truth[0], 1e-4, &place);
             }
         }
     });

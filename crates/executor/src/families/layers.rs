@@ -50,8 +50,14 @@ fn layer(
     plain: impl Fn(Any, Any, Option<Any>) -> Any,
 ) -> Any {
     let blocks = call.blocks.cloned();
-    let fast =
-        || layers::Call { kind: kind.clone(), blocks, top: alone(call), relu: call.relu, threads: call.mode.threads };
+    let fast = || layers::Call {
+        kind: kind.clone(),
+        top: alone(call),
+        skip: call.skip.filter(|_| blocks.is_none()),
+        blocks,
+        relu: call.relu,
+        threads: call.mode.threads,
+    };
     match call.mode.kernels.then(|| layers::layer(&x, &w, b.as_ref(), fast())).flatten() {
         Some(y) => y,
         None => plain(x, w, b),

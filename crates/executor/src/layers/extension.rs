@@ -1,12 +1,13 @@
 //! Our kernels on the buffers of Burn's CPU backends.
-use super::{AdamCall, AttentionCall, Blocks, Call, Kind, MaxPoolCall};
+use super::{AdamCall, AttentionCall, Blocks, Call, Kind, MOST_ROWS, MaxPoolCall};
 use crate::tensor::Any;
 use burn::backend::tensor::FloatTensor;
 use burn::backend::{Backend, Dispatch, TensorMetadata, backend_extension};
 use burn::tensor::{DType, TensorData};
 use std::borrow::Cow;
+use supple_graph::Density;
 use supple_kernels::adam::Moving;
-use supple_kernels::{Args, Attention, Conv2d, Layer, Linear, MaxPool, Operands, Pattern, kernels};
+use supple_kernels::{Active, Args, Attention, Conv2d, Layer, Linear, MaxPool, Operands, Pattern, kernels};
 
 /// One layer; its gradients belong to [`Autodiff`].
 #[backend_extension(
@@ -179,9 +180,18 @@ fn forward<B: Buffers>(x: &Floats<B>, w: &Floats<B>, b: Option<&Floats<B>>, call
     let b = b.map(dense::<B>);
     let (layer, shape) = layer_of::<B>(&lengths(x), w, stride, call);
     let mut y = vec![0.0; shape.iter().product()];
+    let active = call.skip.and_then(|limit| active(&layer, &x_rows, limit));
+    let pattern = active.as_deref().map_or(pattern(call), |inputs| Pattern::Active(Active::new(inputs)));
     let operands = Operands::Forward { x: &x_rows, w: &w_rows, b: b.as_deref(), relu: call.relu, y: &mut y };
-    run(Args { layer, pattern: pattern(call), operands, threads: call.threads });
+    run(Args { layer, pattern, operands, threads: call.threads });
     B::build(TensorData::new(y, shape))
+}
+
+/// The inputs that are not zero in some of few rows, where they are no more than `limit` of all.
+fn active(layer: &Layer, x: &[f32], limit: Density) -> Option<Vec<u32>> {
+    let Layer::Linear(Linear { rows, inputs, .. }) = *layer else { return None };
+    let found = (rows <= MOST_ROWS).then(|| Active::find(x, inputs, 0.0))?;
+    (found.len() <= limit.kept(inputs)).then_some(found)
 }
 
 pub(super) fn input_gradient<B: Buffers>(dy: &Floats<B>, w: &Floats<B>, x: &Floats<B>, call: &Call) -> Floats<B> {

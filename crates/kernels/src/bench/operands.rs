@@ -6,7 +6,7 @@ use crate::kernel::{Args, Kernel, Key, Operands};
 use crate::kernels;
 use crate::layer::{Layer, Linear};
 use crate::pack::{Cut, Order, Pack};
-use crate::pattern::{Pattern, Shape};
+use crate::pattern::{Active, Pattern, Shape};
 use crate::top;
 use supple_graph::Phase;
 
@@ -16,6 +16,8 @@ pub struct LayerCase {
     pack: Option<(Pack, usize)>,
     /// Outputs whose gradients count, where not all do.
     top: Option<usize>,
+    /// Whether inputs that are zero in all rows are looked for and skipped.
+    skips: bool,
     x: Vec<f32>,
     w: Vec<f32>,
     b: Vec<f32>,
@@ -36,6 +38,7 @@ impl LayerCase {
             layer,
             pack: None,
             top: None,
+            skips: false,
             x: noise(x),
             w: noise(w),
             b: noise(b),
@@ -77,6 +80,29 @@ impl LayerCase {
         }
     }
 
+    /// All weights, and forward only the inputs that are not zero: `count` of them, evenly spread.
+    ///
+    /// # Errors
+    /// When it is no linear layer.
+    pub fn skipping(layer: Layer, count: usize) -> Result<Self, Error> {
+        let Layer::Linear(Linear { inputs, .. }) = layer else {
+            return Err(Error::new("skipping", format!("{layer:?} is no linear layer")));
+        };
+        let mut this = Self { skips: true, ..Self::dense(layer) };
+        let is_zero = |at: usize| at % inputs * count / inputs == (at % inputs + 1) * count / inputs;
+        this.x.iter_mut().enumerate().filter(|(at, _)| is_zero(*at)).for_each(|(_, x)| *x = 0.0);
+        Ok(this)
+    }
+
+    fn forward_skipping(&mut self, linear: Linear, threads: usize) -> Result<(), Error> {
+        let found = Active::find(&self.x, linear.inputs, 0.0);
+        let operands = Operands::Forward { x: &self.x, w: &self.w, b: Some(&self.b), relu: false, y: &mut self.y };
+        let pattern = Pattern::Active(Active::new(&found));
+        let args = Args { layer: self.layer, pattern, operands, threads };
+        let key = args.key();
+        kernels::find(&key).ok_or_else(|| Error::new("bench", format!("no kernel takes {key:?}")))?.run(args)
+    }
+
     fn backward_top(&mut self, linear: Linear, count: usize, threads: usize) -> Result<(), Error> {
         let kept = top::outputs(&self.dy, linear.outputs, count);
         let backward = top::Backward { layer: linear, kept: &kept, dy: &self.dy, threads };
@@ -114,6 +140,9 @@ impl LayerCase {
 
 impl Case for LayerCase {
     fn forward(&mut self, threads: usize) -> Result<(), Error> {
+        if let (Layer::Linear(linear), true) = (self.layer, self.skips) {
+            return self.forward_skipping(linear, threads);
+        }
         self.pass(Phase::Forward, threads)
     }
 

@@ -36,6 +36,22 @@ pub fn tops_against_dense(
     against_dense(&layer, cases, threads, turns)
 }
 
+/// The times of a linear layer on inputs of which none is zero, and of the same on those of `counts` inputs, the others being zero in all rows, looked for
+/// and skipped; as [`cuts_against_dense`].
+///
+/// # Errors
+/// When a kernel refuses its operands.
+pub fn skips_against_dense(
+    layer: Linear,
+    counts: &[usize],
+    threads: usize,
+    turns: (usize, Duration),
+) -> Result<(Times, Vec<Times>), Error> {
+    let layer = Layer::Linear(layer);
+    let cases = counts.iter().map(|&count| LayerCase::skipping(layer, count)).collect::<Result<Vec<_>, _>>()?;
+    against_dense(&layer, cases, threads, turns)
+}
+
 fn against_dense(
     layer: &Layer,
     mut cases: Vec<LayerCase>,
