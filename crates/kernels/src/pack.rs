@@ -200,11 +200,8 @@ fn sort(importance: &[f32], order: Order) -> Vec<u16> {
 
 /// The first `kept` positions in this order, ascending; of equals the first.
 fn best(importance: &[f32], order: Order, kept: usize) -> Vec<u16> {
-    if let Order::OfEach(_) = order {
-        let mut positions = sort(importance, order);
-        positions.truncate(kept);
-        positions.sort_unstable();
-        return positions;
+    if let Order::OfEach(m) = order {
+        return best_of_each(importance, m, kept);
     }
     let Some(last) = kept.checked_sub(1) else { return Vec::new() };
     let (_, &mut least, _) = importance.to_vec().select_nth_unstable_by(last, |a, b| b.total_cmp(a));
@@ -216,6 +213,30 @@ fn best(importance: &[f32], order: Order, kept: usize) -> Vec<u16> {
         if order.is_gt() || (order.is_eq() && equals > 0) {
             equals -= usize::from(order.is_eq());
             positions.push(position as u16);
+        }
+    }
+    positions
+}
+
+/// The first `kept` positions in the order of [`Order::OfEach`], ascending.
+fn best_of_each(importance: &[f32], m: usize, kept: usize) -> Vec<u16> {
+    let (whole, rest) = (importance.len() / m, importance.len() % m);
+    let turns = |n: usize| (0..rest).filter(|rank| rank * m / rest == n).count();
+    let (mut rounds, mut left) = (0, kept);
+    while rounds < m && left >= whole + turns(rounds) {
+        left -= whole + turns(rounds);
+        rounds += 1;
+    }
+    let mut positions = Vec::with_capacity(kept);
+    for (at, some) in importance.chunks(m).enumerate() {
+        let before = if at < whole { rounds } else { (0..rounds).map(turns).sum() };
+        let one_more = at < left && rounds < m && (at < whole || turns(rounds) > 0);
+        let count = before + usize::from(one_more);
+        for (i, v) in some.iter().enumerate() {
+            let ahead = |(j, w): &(usize, &f32)| w.total_cmp(v).then(i.cmp(j)).is_gt();
+            if some.iter().enumerate().filter(ahead).count() < count {
+                positions.push((at * m + i) as u16);
+            }
         }
     }
     positions
