@@ -1,5 +1,6 @@
 //! Graphs that compute the same with operators that say more.
 mod attention;
+mod mask;
 mod unread;
 
 use crate::error::Result;

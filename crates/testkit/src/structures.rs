@@ -1,13 +1,13 @@
 //! Steps of random graphs that take axes apart, put them together, or couple them in groups and heads.
 use crate::mix::{Draw, Mix, of};
 use supple_graph::operators::{
-    Attention, Border, Concat, Constant, Conv, ConvTranspose, Cut, Expand, Gather, Gemm, Matmul, Pad, Slice, Softmax,
-    Split, UnaryFunction,
+    Attention, Border, Concat, Constant, Conv, ConvTranspose, Cut, Expand, Gather, Gemm, Matmul, Pad, Reduce,
+    Reduction, Slice, Softmax, Split, UnaryFunction,
 };
 use supple_graph::{Array, DType, Dim, Result, Value};
 
 /// Steps on images, and on sequences.
-pub(crate) const MAP_STRUCTURES: usize = 11;
+pub(crate) const MAP_STRUCTURES: usize = 12;
 pub(crate) const ROW_STRUCTURES: usize = 11;
 
 /// Axes longer than this do not grow.
@@ -30,7 +30,8 @@ impl Mix {
             7 => self.shuffled(x, a),
             8 => self.flat(x, a),
             9 => self.windowed(x, a),
-            _ => self.repeated(x, 1 + a % 3),
+            10 => self.repeated(x, 1 + a % 3),
+            _ => self.solid(x, a, b),
         }
     }
 
@@ -123,6 +124,20 @@ impl Mix {
         let (w, bias) = (self.weight(&[outputs, channels / groups, taps[0], taps[1]])?, self.weight(&[outputs])?);
         let op = Conv::new(2).with_groups(groups).with_stride(1 + b % 2).with_padding(b % 2);
         self.tape.add(op, &[x, w, bias])
+    }
+
+    /// A convolution of the image as a solid of one layer, in groups, with taps before and behind it that lie in the padding; its layers become one again.
+    fn solid(&mut self, x: Value, a: usize, b: usize) -> Result<Value> {
+        let [batch, channels, rows, columns] = <[Dim; 4]>::try_from(self.tape.shape(x)).unwrap_or([Dim::Fixed(1); 4]);
+        let solid = self.tape.reshape(x, &[batch, channels, Dim::Fixed(1), rows, columns])?;
+        let groups = of(&divisors(channels.count()), a);
+        let outputs = groups * (1 + b % 2);
+        let taps = [2, 3].map(|axis| self.length(x, axis).min(1 + a % 2));
+        let w = self.weight(&[outputs, channels.count() / groups, 1 + b % 3, taps[0], taps[1]])?;
+        let bias = self.weight(&[outputs])?;
+        let padding = vec![[b % 3, b % 2], [0, a % 2], [b % 2, 0]];
+        let y = self.tape.add(Conv { padding, ..Conv::new(3) }.with_groups(groups), &[solid, w, bias])?;
+        self.tape.add(Reduce { reduction: Reduction::Mean, axes: vec![2], keep: false }, &[y])
     }
 
     /// A convolution over neighbouring tokens, perhaps each feature for itself.

@@ -1,12 +1,26 @@
 //! Rewritten graphs compute what they computed before, and keep the laws.
 use proptest::prelude::*;
+use proptest::sample::select;
 use std::slice::from_ref;
 use supple_graph::operators::{
-    Attention, Binary, BinaryFunction, Constant, Linear, Matmul, Op, Permute, Reshape, Scalar, Softmax, Split,
+    Attention, Binary, BinaryFunction, Constant, Cut, Linear, Matmul, Op, Permute, Reduce, Reduction, Reshape, Scalar,
+    Slice, Softmax, Split, Where,
 };
 use supple_graph::rewrites::rewritten;
 use supple_graph::{Array, DType, Dim, Elastic, Fact, Graph, Value, Weights};
 use supple_testkit::{check_elastic, elastic_cases, elastic_cases_of};
+
+/// What lies on the scores.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Masks {
+    None,
+    Added,
+    /// This number stands where a condition says so.
+    Chosen(f32),
+    /// The condition is computed from the input.
+    Computed,
+    Both,
+}
 
 #[derive(Debug)]
 /// Attention with two heads on four tokens of five features, its projections packed in one weight.
@@ -16,20 +30,28 @@ struct Plan {
     /// Whether the scale is an operator of its own kind, or a product or quotient with a constant.
     scalar: bool,
     divided: bool,
-    masked: bool,
-    /// Whether the mask comes first.
+    masks: Masks,
+    /// Whether a mask that is added comes first, and one that is chosen holds where tokens are hidden.
     mask_first: bool,
     /// Whether the scores are an output, too.
     read: bool,
 }
 
 fn plans() -> impl Strategy<Value = Plan> {
-    let flags = any::<[bool; 5]>();
-    ((0.5_f32..2.0, 0.5_f32..2.0), flags).prop_map(|((a, b), [scalar, divided, masked, mask_first, read])| Plan {
+    let masks = [
+        Masks::None,
+        Masks::Added,
+        Masks::Chosen(-1e9),
+        Masks::Chosen(f32::NEG_INFINITY),
+        Masks::Computed,
+        Masks::Both,
+    ];
+    let of = (0.5_f32..2.0, 0.5_f32..2.0, select(masks.to_vec()));
+    (of, any::<[bool; 4]>()).prop_map(|((a, b, masks), [scalar, divided, mask_first, read])| Plan {
         scale: [a, b],
         scalar,
         divided,
-        masked,
+        masks,
         mask_first,
         read,
     })
@@ -47,6 +69,41 @@ fn scaled(graph: &mut Graph, name: &str, x: Value, factor: f32, plan: &Plan) -> 
         if plan.divided { (BinaryFunction::Div, 1.0 / factor) } else { (BinaryFunction::Mul, factor) };
     let number = constant(graph, &format!("{name}/number"), Array::full(&[1], number));
     graph.add(name, Binary { function }, &[x, number]).unwrap()
+}
+
+fn masked(graph: &mut Graph, scores: Value, x: Value, plan: &Plan) -> Value {
+    let later = Array::from_fn(&[4, 4], |at| f32::from(at[1] > at[0]));
+    let mut scores = scores;
+    if matches!(plan.masks, Masks::Added | Masks::Both) {
+        let mask = constant(graph, "bias", later.map(|later| -9.0 * later));
+        let pair = if plan.mask_first { [mask, scores] } else { [scores, mask] };
+        scores = graph.add("biased", Binary { function: BinaryFunction::Add }, &pair).unwrap();
+    }
+    let hidden = match plan.masks {
+        Masks::None | Masks::Added => return scores,
+        Masks::Chosen(hidden) => hidden,
+        Masks::Computed | Masks::Both => f32::NEG_INFINITY,
+    };
+    let condition = if plan.masks == Masks::Computed {
+        first_feature_is_large(graph, x, plan.mask_first)
+    } else {
+        let holds = later.map(|later| f64::from((later == 1.0) == plan.mask_first));
+        graph.add("causal", Constant { value: holds, dtype: DType::Bool }, &[]).unwrap()
+    };
+    let hidden = constant(graph, "hidden", Array::full(&[], hidden));
+    let pair = if plan.mask_first { [hidden, scores] } else { [scores, hidden] };
+    graph.add("masked", Where {}, &[condition, pair[0], pair[1]]).unwrap()
+}
+
+/// For each token whether its first feature is large, or not; never for all of them.
+fn first_feature_is_large(graph: &mut Graph, x: Value, hides: bool) -> Value {
+    let cut = Cut { axis: 2, start: 0, end: 1, step: 1 };
+    let first = graph.add("first", Slice { cuts: vec![cut] }, &[x]).unwrap();
+    let flat = Reshape { to: [Dim::Batch(1)].into_iter().chain([1, 1, 4].map(Dim::Fixed)).collect() };
+    let flat = graph.add("tokens", flat, &[first]).unwrap();
+    let mean = graph.add("mean", Reduce { reduction: Reduction::Mean, axes: vec![3], keep: true }, &[flat]).unwrap();
+    let function = if hides { BinaryFunction::Greater } else { BinaryFunction::LessOrEqual };
+    graph.add("condition", Binary { function }, &[flat, mean]).unwrap()
 }
 
 fn written_out(plan: &Plan) -> Graph {
@@ -68,11 +125,7 @@ fn written_out(plan: &Plan) -> Graph {
     let mut scores = graph.add("scores", Matmul {}, &[q, k]).unwrap();
     let product = scores;
     scores = scaled(&mut graph, "scaled", scores, plan.scale[1], plan);
-    if plan.masked {
-        let mask = constant(&mut graph, "mask", Array::from_fn(&[4, 4], |at| if at[1] > at[0] { -9.0 } else { 0.0 }));
-        let pair = if plan.mask_first { [mask, scores] } else { [scores, mask] };
-        scores = graph.add("masked", Binary { function: BinaryFunction::Add }, &pair).unwrap();
-    }
+    scores = masked(&mut graph, scores, x, plan);
     let soft = graph.add("soft", Softmax { axis: 3 }, &[scores]).unwrap();
     let mixed = graph.add("mixed", Matmul {}, &[soft, v]).unwrap();
     let back = graph.add("back", Permute { order: vec![0, 2, 1, 3] }, &[mixed]).unwrap();

@@ -1,11 +1,16 @@
-//! Attention that is written out: a product, a factor, a mask, a softmax and a product.
+//! Attention that is written out: a product, a factor, masks, a softmax and a product.
+use super::mask::Mask;
 use crate::fact::Fact;
 use crate::graph::{Graph, NodeId, Value};
 use crate::operator::Operator;
 use crate::operators::{Attention, BinaryFunction, Op, Permute};
 use crate::patch::Patch;
 
-/// Puts [`Attention`] in place of `softmax(c Q K' + mask) V`, where nothing else reads what lies between; factors of `Q` and `K` go into the scale.
+/// Scores lie under no more masks.
+const MOST_MASKS: usize = 4;
+
+/// Puts [`Attention`] in place of `softmax(c Q K' + mask) V`, where nothing else reads what lies between; factors of `Q` and `K` go into the scale, and
+/// masks, which may be added or chosen by a condition, into one.
 pub(super) fn rewrite(graph: &Graph, patch: &mut Patch) {
     let uses = Uses::of(graph);
     for found in graph.ids().filter_map(|id| uses.attention(id)) {
@@ -26,7 +31,7 @@ struct Found {
     /// Keys, with their last two axes exchanged.
     turned_key: Value,
     value: Value,
-    mask: Option<Value>,
+    masks: Vec<Mask>,
     scale: f64,
     /// The nodes on the way.
     inner: Vec<NodeId>,
@@ -54,12 +59,12 @@ impl Uses<'_> {
         };
         let mut found = Walk { uses: self, inner: Vec::new(), scale: 1.0 };
         let scores = found.softmax(weights)?;
-        let (scores, mask) = found.mask(scores);
+        let (scores, masks) = found.masks(scores);
         let scores = found.factor(scores);
         let [query, turned_key] = found.product(scores)?;
         let [query, turned_key] = [query, turned_key].map(|operand| found.factor(operand));
         let Walk { inner, scale, .. } = found;
-        let found = Found { product, query, turned_key, value, mask, scale, inner };
+        let found = Found { product, query, turned_key, value, masks, scale, inner };
         found.fits(self.graph).then_some(found)
     }
 
@@ -100,23 +105,44 @@ impl Walk<'_> {
         self.uses.inputs(value)[0]
     }
 
-    /// The scores to which a mask is added, and the mask: of two summands, the scores are what a product makes.
-    fn mask(&mut self, value: Value) -> (Value, Option<Value>) {
+    /// The scores under all masks, and the masks.
+    fn masks(&mut self, mut scores: Value) -> (Value, Vec<Mask>) {
+        let mut masks = Vec::new();
+        while masks.len() < MOST_MASKS
+            && self.is_inner(scores)
+            && let Some((mask, under)) = self.added(scores).or_else(|| Mask::chosen(self.uses.graph, scores.node))
+            && self.keeps_shape(scores, under)
+        {
+            self.inner.push(scores.node);
+            masks.push(mask);
+            scores = under;
+        }
+        (scores, masks)
+    }
+
+    /// A mask that is added, and the scores: of two summands, that which a product makes.
+    fn added(&self, value: Value) -> Option<(Mask, Value)> {
         let is_sum = matches!(self.uses.op(value), Op::Binary(binary) if binary.function == BinaryFunction::Add);
-        let (true, true, &[a, b]) = (is_sum, self.is_inner(value), self.uses.inputs(value)) else {
-            return (value, None);
-        };
-        let is_scores = |value: Value| {
-            let (_, inner) = self.scaled(value).unwrap_or((1.0, value));
-            matches!(self.uses.op(inner), Op::Matmul(_))
-        };
-        let (scores, mask) = match (is_scores(a), is_scores(b)) {
-            (true, _) => (a, b),
-            (false, true) => (b, a),
-            _ => return (value, None),
-        };
-        self.inner.push(value.node);
-        (scores, Some(mask))
+        match *self.uses.inputs(value) {
+            [a, b] if is_sum && self.are_scores(a) => Some((Mask::Added(b), a)),
+            [a, b] if is_sum && self.are_scores(b) => Some((Mask::Added(a), b)),
+            _ => None,
+        }
+    }
+
+    /// Whether a value is made by a product, perhaps scaled and masked.
+    fn are_scores(&self, value: Value) -> bool {
+        let mut open = vec![value];
+        while let Some(value) = open.pop() {
+            match self.uses.op(value) {
+                Op::Matmul(_) => return true,
+                Op::Scalar(_) | Op::Binary(_) | Op::Where(_) if self.is_inner(value) => {
+                    open.extend(self.uses.inputs(value));
+                }
+                _ => {}
+            }
+        }
+        false
     }
 
     /// A factor, and what it multiplies.
@@ -172,8 +198,9 @@ impl Found {
         let Ok(turned) = graph.fact(self.turned_key) else { return false };
         let Some(key) = swapped(turned) else { return false };
         let fact = |value: Value| graph.fact(value).ok();
+        let mask = (!self.masks.is_empty()).then(|| Mask::joint_fact(&self.masks, graph));
         let operands = [fact(self.query), Some(&key), fact(self.value)];
-        let operands: Option<Vec<&Fact>> = operands.into_iter().chain(self.mask.map(fact)).collect();
+        let operands: Option<Vec<&Fact>> = operands.into_iter().chain(mask.as_ref().map(Option::as_ref)).collect();
         let made = operands.and_then(|operands| self.op().infer(&operands).ok());
         made.as_ref() == Some(&graph.node(self.product).facts)
     }
@@ -181,7 +208,8 @@ impl Found {
     fn write(&self, graph: &Graph, patch: &mut Patch) {
         let name = &graph.node(self.product).name;
         let key = self.key(graph, patch, name);
-        let operands: Vec<Value> = [self.query, key, self.value].into_iter().chain(self.mask).collect();
+        let mask = Mask::write_all(&self.masks, graph, patch, name);
+        let operands: Vec<Value> = [self.query, key, self.value].into_iter().chain(mask).collect();
         let attention = patch.add(name, self.op(), &operands);
         patch.replace(Value { node: self.product, slot: 0 }, attention);
         self.inner.iter().chain([&self.product]).for_each(|&id| patch.remove(id));

@@ -1,0 +1,113 @@
+//! Masks of scores: numbers that are added to them, or a condition that puts one number in their place.
+use crate::array::Array;
+use crate::broadcast;
+use crate::fact::{DType, Fact};
+use crate::graph::{Graph, NodeId, Value};
+use crate::operators::{Binary, BinaryFunction, Constant, Op, Where};
+use crate::patch::Patch;
+
+/// A score of this, or this added to a score, weighs nothing beside any other: its power of e is zero in floats.
+const NEVER: f32 = -1e4;
+
+/// What hides tokens from queries.
+pub(super) enum Mask {
+    /// Numbers that are added to scores.
+    Added(Value),
+    /// Where the condition is as said, scores become this number.
+    Chosen {
+        /// The condition.
+        condition: Value,
+        /// What it is where scores are hidden.
+        hides: bool,
+        /// What hidden scores become.
+        hidden: f32,
+    },
+}
+
+impl Mask {
+    /// The mask that a node chooses, and the scores under it, if adding its number hides scores as much as putting it in their place. It does where the
+    /// number is minus infinity, and for one that is merely small where no query can lose all its tokens.
+    pub fn chosen(graph: &Graph, node: NodeId) -> Option<(Self, Value)> {
+        let (Op::Where(_), &[condition, a, b]) = (&graph.node(node).op, graph.inputs_of(node)) else { return None };
+        let number =
+            |value: Value| constant(graph, value).filter(|array| array.data().len() == 1).map(|one| one.data()[0]);
+        let (hides, hidden, scores) = match (number(a), number(b)) {
+            (Some(hidden), _) => (true, hidden, b),
+            (_, Some(hidden)) => (false, hidden, a),
+            _ => return None,
+        };
+        let mask = Self::Chosen { condition, hides, hidden };
+        let fits = hidden == f32::NEG_INFINITY || (hidden <= NEVER && mask.leaves_some(graph));
+        fits.then_some((mask, scores))
+    }
+
+    /// Whether the condition is known, and hides no row as a whole.
+    fn leaves_some(&self, graph: &Graph) -> bool {
+        let Self::Chosen { condition, hides, .. } = *self else { return false };
+        let Some(known) = constant(graph, condition) else { return false };
+        let tokens = known.shape().last().copied().unwrap_or(1).max(1);
+        known.data().chunks(tokens).all(|row| row.iter().any(|&holds| (holds != 0.0) != hides))
+    }
+
+    fn fact(&self, graph: &Graph) -> Option<Fact> {
+        match *self {
+            Self::Added(value) => graph.fact(value).ok().cloned(),
+            Self::Chosen { condition, .. } => graph.fact(condition).ok().map(|fact| Fact::f32(fact.shape.clone())),
+        }
+    }
+
+    /// What is known of the sum of masks; `None` when they are no sum: where another mask may hide what a merely small number leaves.
+    pub fn joint_fact(masks: &[Self], graph: &Graph) -> Option<Fact> {
+        let is_small = |mask: &Self| matches!(mask, Self::Chosen { hidden, .. } if hidden.is_finite());
+        if masks.len() > 1 && masks.iter().any(is_small) {
+            return None;
+        }
+        let facts: Vec<Fact> = masks.iter().map(|mask| mask.fact(graph)).collect::<Option<_>>()?;
+        Some(Fact::f32(broadcast::shape(&facts.iter().collect::<Vec<_>>())?))
+    }
+
+    /// The sum of masks as one value; none of no masks.
+    pub fn write_all(masks: &[Self], graph: &Graph, patch: &mut Patch, name: &str) -> Option<Value> {
+        let mut sum = None;
+        for (at, mask) in masks.iter().enumerate() {
+            let name = format!("{name}/mask{}", at + 1);
+            let value = mask.write(graph, patch, &name);
+            let add =
+                |before| patch.add(format!("{name}/sum"), Binary { function: BinaryFunction::Add }, &[before, value]);
+            sum = Some(sum.map_or(value, add));
+        }
+        sum
+    }
+
+    fn write(&self, graph: &Graph, patch: &mut Patch, name: &str) -> Value {
+        match *self {
+            Self::Added(value) => value,
+            Self::Chosen { condition, hides, hidden } => {
+                let numbers = if hides { [hidden, 0.0] } else { [0.0, hidden] };
+                match constant(graph, condition) {
+                    Some(known) => {
+                        number(patch, name, known.map(|holds| f64::from(numbers[usize::from(holds == 0.0)])))
+                    }
+                    None => {
+                        let [a, b] = numbers.map(|value| {
+                            let what = if value == 0.0 { "seen" } else { "hidden" };
+                            number(patch, &format!("{name}/{what}"), Array::full(&[], value))
+                        });
+                        patch.add(name, Where {}, &[condition, a, b])
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn number(patch: &mut Patch, name: &str, value: Array) -> Value {
+    patch.add(name, Constant { value, dtype: DType::F32 }, &[])
+}
+
+fn constant(graph: &Graph, value: Value) -> Option<&Array> {
+    match &graph.node(value.node).op {
+        Op::Constant(constant) => Some(&constant.value),
+        _ => None,
+    }
+}
