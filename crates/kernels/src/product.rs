@@ -2,7 +2,7 @@
 use crate::matrix::Matrix;
 use crate::pool::Scratch;
 use crate::simd::{copy, load};
-use crate::tile::{Block, Indices, MOST, Start};
+use crate::tile::{Block, Indices, MOST, Panel, Start};
 use crate::transpose::Transpose;
 use pulp::{Simd, WithSimd};
 use std::ops::Range;
@@ -31,15 +31,6 @@ pub(crate) trait Right {
 
     /// Terms `terms` of panel `index`.
     fn panel(&mut self, index: usize, terms: Range<usize>) -> Panel<'_>;
-}
-
-/// Lines of a panel, one for each term.
-#[derive(Clone, Copy)]
-pub(crate) struct Panel<'a> {
-    data: &'a [f32],
-    /// Elements from a line to the next.
-    stride: usize,
-    lines: Indices<'a>,
 }
 
 /// Panels packed one after the other, `[panels, depth, width]`.
@@ -288,11 +279,11 @@ impl<R: Right> WithSimd for Product<'_, R> {
                     Bias::Columns(line) => Start::Columns(&line[index * width..][..columns.len()]),
                 };
                 let relu = self.relu && terms.end == depth;
-                let Panel { data: panel, stride, lines } = self.right.panel(index, terms.clone());
+                let panel = self.right.panel(index, terms.clone());
                 let (bases, offsets) = (left.bases.slice(rows.clone()), left.offsets.slice(terms.clone()));
                 let mut out = self.out.part(rows.clone(), columns);
                 if whole {
-                    simd.vectorize(Block { x: left.x, bases, offsets, panel, stride, lines, out, start, relu });
+                    simd.vectorize(Block { x: left.x, bases, offsets, panel, out, start, relu });
                     continue;
                 }
                 let sums = &mut memory[i * rows.len() * width..][..rows.len() * width];
@@ -300,7 +291,7 @@ impl<R: Right> WithSimd for Product<'_, R> {
                     simd.vectorize(Move { from: &mut out, sums, width, back: false });
                 }
                 let to = Matrix::new(sums, [rows.len(), width], width);
-                simd.vectorize(Block { x: left.x, bases, offsets, panel, stride, lines, out: to, start, relu });
+                simd.vectorize(Block { x: left.x, bases, offsets, panel, out: to, start, relu });
                 if terms.end == depth {
                     simd.vectorize(Move { from: &mut out, sums, width, back: true });
                 }
@@ -369,11 +360,11 @@ impl<R: Right, W: FnMut(Range<usize>, usize, &mut [f32])> WithSimd for Staged<'_
                     None => Start::Zero,
                     Some(line) => Start::Columns(&line[index * width..][..width]),
                 };
-                let Panel { data: panel, stride, lines } = self.right.panel(index, terms.clone());
+                let panel = self.right.panel(index, terms.clone());
                 let (bases, offsets) = (left.bases.slice(rows.clone()), left.offsets.slice(terms.clone()));
                 let out = Matrix::new(sums, [rows.len(), width], width);
                 let relu = self.relu && terms.end == depth;
-                simd.vectorize(Block { x: left.x, bases, offsets, panel, stride, lines, out, start, relu });
+                simd.vectorize(Block { x: left.x, bases, offsets, panel, out, start, relu });
                 if terms.end == depth {
                     (self.write)(rows.clone(), index, sums);
                 }

@@ -82,6 +82,15 @@ static FIRST: [u32; MOST] = {
     values
 };
 
+/// Lines of the right operand, one for each term.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Panel<'a> {
+    pub data: &'a [f32],
+    /// Elements from a line to the next.
+    pub stride: usize,
+    pub lines: Indices<'a>,
+}
+
 /// What a sum starts from.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Start<'a> {
@@ -92,7 +101,8 @@ pub(crate) enum Start<'a> {
     Columns(&'a [f32]),
 }
 
-/// `out[r, j] = start + sum over k of x[bases[r] + offsets[k]] * panel[lines[k] * stride + j]`, at most two vectors of columns.
+/// `out[r, j] = start + sum over k of x[bases[r] + offsets[k]] * panel[lines[k] * stride + j]`, at most two vectors of
+/// columns.
 ///
 /// An indirect product (Dukhan 2019, "The Indirect Convolution Algorithm"): the left operand is read where it lies, whatever its layout. The
 /// lines of the panel are read up to the end of the last vector.
@@ -101,9 +111,7 @@ pub(crate) struct Block<'a> {
     pub x: &'a [f32],
     pub bases: Indices<'a>,
     pub offsets: Indices<'a>,
-    pub panel: &'a [f32],
-    pub stride: usize,
-    pub lines: Indices<'a>,
+    pub panel: Panel<'a>,
     pub out: Matrix<'a>,
     pub start: Start<'a>,
     /// Negative sums become zero.
@@ -130,8 +138,9 @@ impl Block<'_> {
         assert!(self.out.rows() == rows && columns <= width, "the output has another shape");
         if rows > 0 && depth > 0 {
             assert!(self.bases.greatest + self.offsets.greatest < self.x.len(), "left operand is too short");
-            assert!(self.lines.len() == depth, "each term has its line");
-            assert!(self.panel.len() >= self.lines.greatest * self.stride + width, "panel is too short");
+            let Panel { data, stride, lines } = self.panel;
+            assert!(lines.len() == depth, "each term has its line");
+            assert!(data.len() >= lines.greatest * stride + width, "panel is too short");
         }
         let line = match self.start {
             Start::Columns(line) => line,
@@ -157,8 +166,9 @@ impl Block<'_> {
                 }
             }
             // SAFETY: `size` rows from `row` on are below `rows`, which is the number of rows of `out` and of bases. Every base plus every
-            // offset is at most the sum of the greatest, which is below the length of `x`; every line, of `V` vectors, is within `panel`. All asserted above; where `depth` is zero neither `x` nor `panel` is read. The output has `V` whole vectors of
-            // columns, or stands in `spare`, which has as many for the largest tile.
+            // offset is at most the sum of the greatest, which is below the length of `x`; every line, of `V` vectors, is within `panel`. All
+            // asserted above; where `depth` is zero neither `x` nor `panel` is read. The output has `V` whole vectors of columns, or stands in
+            // `spare`, which has as many for the largest tile.
             #[expect(unsafe_code, reason = "bounds are checked once a block")]
             unsafe {
                 match size {
@@ -189,7 +199,8 @@ impl Block<'_> {
     /// One register tile of `R` rows and `V` vectors, whose rows of output are `step` apart.
     ///
     /// # Safety
-    /// `bases` has `R` rows from `row` on; each base, with every offset, lies in `x`; `panel` holds `V` vectors at each line; `out` holds `R` rows of `V` vectors.
+    /// `bases` has `R` rows from `row` on; each base, with every offset, lies in `x`; `panel` holds `V` vectors at each line; `out` holds `R` rows of
+    /// `V` vectors.
     #[expect(unsafe_code, clippy::needless_range_loop, reason = "constant bounds that unroll into registers")]
     #[inline(always)]
     unsafe fn tile<S: Simd, const R: usize, const V: usize>(
@@ -213,8 +224,8 @@ impl Block<'_> {
                     };
                 }
             }
-            for (&offset, &line) in self.offsets.values.iter().zip(self.lines.values) {
-                let panel = self.panel.as_ptr().add(line as usize * self.stride);
+            for (&offset, &line) in self.offsets.values.iter().zip(self.panel.lines.values) {
+                let panel = self.panel.data.as_ptr().add(line as usize * self.panel.stride);
                 let mut b = [simd.splat_f32s(0.0); V];
                 for v in 0..V {
                     b[v] = panel.cast::<S::f32s>().add(v).read_unaligned();

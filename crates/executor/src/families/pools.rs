@@ -1,5 +1,7 @@
 //! Windows without weights: pooling and resizing.
-use super::{Call, Runner};
+use super::Runner;
+use crate::bridge::Mode;
+use crate::error::Error;
 use crate::layers::{MaxPoolCall, max_pool};
 use crate::tensor::{Any, lengths, reshape};
 use burn::backend::Dispatch;
@@ -57,8 +59,11 @@ impl Plane {
         within && (max || self.dilation == [1, 1]) && (self.is_symmetric() || !self.ceil)
     }
 
-    /// Pools the last two of four axes.
-    fn run(&self, x: Any) -> Any {
+    /// Pools the last two of four axes to so many windows along each.
+    fn run(&self, x: Any, windows: [usize; 2], mode: Mode) -> Any {
+        if let Some(y) = self.largest(&x, windows, mode) {
+            return y;
+        }
         if self.is_symmetric() {
             let padding = self.padding.map(|[before, _]| before);
             return match self.function {
@@ -73,28 +78,22 @@ impl Plane {
         }
         let fill = if self.function == PoolFunction::Max { f32::NEG_INFINITY } else { 0.0 };
         let bare = Self { padding: [[0, 0]; 2], ..self.clone() };
-        let y = bare.run(self.pad(x.clone(), fill));
+        let y = bare.run(self.pad(x.clone(), fill), windows, mode);
         if self.function != PoolFunction::Average {
             return y;
         }
         let ones = plus_one(Dispatch::float_mul_scalar(x, 0.0.into()));
-        Dispatch::float_div(y, bare.run(self.pad(ones, 0.0)))
+        Dispatch::float_div(y, bare.run(self.pad(ones, 0.0), windows, mode))
     }
 
-    /// Maxima of the last two of four axes by our kernel, where the backend has it.
-    fn largest(&self, x: &Any, call: &Call<'_>) -> Option<Any> {
-        let &[.., height, width] = call.shape().as_slice() else { return None };
+    /// Maxima by our kernel, where the backend has it.
+    fn largest(&self, x: &Any, windows: [usize; 2], mode: Mode) -> Option<Any> {
+        if self.function != PoolFunction::Max || !mode.kernels {
+            return None;
+        }
         let Self { kernel, stride, dilation, .. } = *self;
-        let (windows, padding, threads) = ([height, width], self.padding.map(|[before, _]| before), call.mode.threads);
-        let call = (call.mode.kernels && self.function == PoolFunction::Max).then_some(MaxPoolCall {
-            windows,
-            kernel,
-            stride,
-            padding,
-            dilation,
-            threads,
-        })?;
-        max_pool(x, call)
+        let (padding, threads) = (self.padding.map(|[before, _]| before), mode.threads);
+        max_pool(x, MaxPoolCall { windows, kernel, stride, padding, dilation, threads })
     }
 
     fn pad(&self, x: Any, fill: f32) -> Any {
@@ -118,16 +117,20 @@ fn pool(op: &Pool) -> Option<Runner> {
     planes.iter().all(Plane::is_covered).then(|| {
         Runner::of(move |mut operands, call| {
             let x = operands.take()?;
-            let (shape, to) = (lengths(&x), call.shape());
-            Ok(match planes.as_slice() {
-                [one] if shape.len() == 3 => reshape(one.run(reshape(x, vec![shape[0], shape[1], 1, shape[2]])), to),
-                [inner, outer] => {
-                    let x = inner.run(reshape(x, vec![shape[0], shape[1] * shape[2], shape[3], shape[4]]));
-                    let x = reshape(x, vec![shape[0], shape[1], shape[2], to[3] * to[4]]);
-                    reshape(outer.run(x), to)
+            let (shape, to, mode) = (lengths(&x), call.shape(), call.mode);
+            Ok(match (planes.as_slice(), to.as_slice()) {
+                ([one], &[.., length]) if shape.len() == 3 => {
+                    let x = reshape(x, vec![shape[0], shape[1], 1, shape[2]]);
+                    reshape(one.run(x, [1, length], mode), to)
                 }
-                [one] => one.largest(&x, call).unwrap_or_else(|| one.run(x)),
-                _ => x,
+                ([one], &[.., height, width]) => one.run(x, [height, width], mode),
+                ([inner, outer], &[.., depth, height, width]) => {
+                    let x = reshape(x, vec![shape[0], shape[1] * shape[2], shape[3], shape[4]]);
+                    let x = inner.run(x, [height, width], mode);
+                    let x = reshape(x, vec![shape[0], shape[1], shape[2], height * width]);
+                    reshape(outer.run(x, [depth, height * width], mode), to)
+                }
+                _ => return Err(Error::new("pool", format!("windows over {} axes", planes.len()))),
             })
         })
     })

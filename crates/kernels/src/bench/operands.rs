@@ -94,15 +94,6 @@ impl LayerCase {
         Ok(this)
     }
 
-    fn forward_skipping(&mut self, linear: Linear, threads: usize) -> Result<(), Error> {
-        let found = Active::find(&self.x, linear.inputs, 0.0);
-        let operands = Operands::Forward { x: &self.x, w: &self.w, b: Some(&self.b), relu: false, y: &mut self.y };
-        let pattern = Pattern::Active(Active::new(&found));
-        let args = Args { layer: self.layer, pattern, operands, threads };
-        let key = args.key();
-        kernels::find(&key).ok_or_else(|| Error::new("bench", format!("no kernel takes {key:?}")))?.run(args)
-    }
-
     fn backward_top(&mut self, linear: Linear, count: usize, threads: usize) -> Result<(), Error> {
         let kept = top::outputs(&self.dy, linear.outputs, count);
         let backward = top::Backward { layer: linear, kept: &kept, dy: &self.dy, threads };
@@ -117,32 +108,40 @@ impl LayerCase {
         }
     }
 
-    fn kernel(&self, phase: Phase) -> Result<&'static dyn Kernel, Error> {
-        let key = Key { layer: self.layer, format: self.pattern()?.format(), phase };
-        kernels::find(&key).ok_or_else(|| Error::new("bench", format!("no kernel takes {key:?}")))
-    }
-
     fn pass(&mut self, phase: Phase, threads: usize) -> Result<(), Error> {
-        let kernel = self.kernel(phase)?;
+        let found = self.active(phase);
         let Self { layer, pack, x, w, b, y, dy, dx, dw, db, .. } = self;
-        let pattern = match pack {
-            None => Pattern::Dense,
-            Some((pack, kept)) => Pattern::Blocks(pack.blocks(*kept)?),
+        let pattern = match (pack, &found) {
+            (_, Some(found)) => Pattern::Active(Active::new(found)),
+            (Some((pack, kept)), None) => Pattern::Blocks(pack.blocks(*kept)?),
+            (None, None) => Pattern::Dense,
         };
         let operands = match phase {
             Phase::Forward => Operands::Forward { x, w, b: Some(b), relu: false, y },
             Phase::BackwardInput => Operands::BackwardInput { dy, w, dx },
             _ => Operands::BackwardWeight { dy, x, dw, db: Some(db) },
         };
-        kernel.run(Args { layer: *layer, pattern, operands, threads })
+        let args = Args { layer: *layer, pattern, operands, threads };
+        kernel(&args.key())?.run(args)
     }
+
+    /// The inputs that a pass does not skip, where it looks for such.
+    fn active(&self, phase: Phase) -> Option<Vec<u32>> {
+        match self.layer {
+            Layer::Linear(Linear { inputs, .. }) if self.skips && phase == Phase::Forward => {
+                Some(Active::find(&self.x, inputs, 0.0))
+            }
+            _ => None,
+        }
+    }
+}
+
+fn kernel(key: &Key) -> Result<&'static dyn Kernel, Error> {
+    kernels::find(key).ok_or_else(|| Error::new("bench", format!("no kernel takes {key:?}")))
 }
 
 impl Case for LayerCase {
     fn forward(&mut self, threads: usize) -> Result<(), Error> {
-        if let (Layer::Linear(linear), true) = (self.layer, self.skips) {
-            return self.forward_skipping(linear, threads);
-        }
         self.pass(Phase::Forward, threads)
     }
 
@@ -155,6 +154,7 @@ impl Case for LayerCase {
     }
 
     fn chosen(&self) -> &'static str {
-        self.kernel(Phase::Forward).map_or("none", |kernel| kernel.name())
+        let key = |pattern: Pattern<'_>| Key { layer: self.layer, format: pattern.format(), phase: Phase::Forward };
+        self.pattern().and_then(|pattern| kernel(&key(pattern))).map_or("none", |kernel| kernel.name())
     }
 }

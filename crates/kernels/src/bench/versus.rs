@@ -6,8 +6,8 @@ use crate::layer::{Layer, Linear};
 use crate::pack::Cut;
 use std::time::Duration;
 
-/// The times of a layer with all weights and with those of each cut, in the order of the cuts; each the median over `rounds` turns of at most `turn` a
-/// pass.
+/// The times of a layer with all weights and with those of each cut, in the order of the cuts; each the median over so many `turns`
+/// of at most so long a pass.
 ///
 /// # Errors
 /// When the layer's weights do not fit a pack, there are fewer blocks than a cut keeps, or a kernel refuses its operands.
@@ -15,10 +15,9 @@ pub fn cuts_against_dense(
     layer: &Layer,
     cuts: &[Cut],
     threads: usize,
-    (rounds, turn): (usize, Duration),
+    turns: (usize, Duration),
 ) -> Result<(Times, Vec<Times>), Error> {
-    let cases = cuts.iter().map(|&cut| LayerCase::cut(*layer, cut)).collect::<Result<Vec<_>, _>>()?;
-    against_dense(layer, cases, threads, (rounds, turn))
+    against_dense(layer, cuts.iter().map(|&cut| LayerCase::cut(*layer, cut)), threads, turns)
 }
 
 /// The times of a linear layer whose gradients all count, and of the same where only those of `counts` outputs do; as [`cuts_against_dense`].
@@ -32,8 +31,7 @@ pub fn tops_against_dense(
     turns: (usize, Duration),
 ) -> Result<(Times, Vec<Times>), Error> {
     let layer = Layer::Linear(layer);
-    let cases = counts.iter().map(|&count| LayerCase::top(layer, count)).collect::<Result<Vec<_>, _>>()?;
-    against_dense(&layer, cases, threads, turns)
+    against_dense(&layer, counts.iter().map(|&count| LayerCase::top(layer, count)), threads, turns)
 }
 
 /// The times of a linear layer on inputs of which none is zero, and of the same on those of `counts` inputs, the others being zero in all rows, looked for
@@ -48,17 +46,17 @@ pub fn skips_against_dense(
     turns: (usize, Duration),
 ) -> Result<(Times, Vec<Times>), Error> {
     let layer = Layer::Linear(layer);
-    let cases = counts.iter().map(|&count| LayerCase::skipping(layer, count)).collect::<Result<Vec<_>, _>>()?;
-    against_dense(&layer, cases, threads, turns)
+    against_dense(&layer, counts.iter().map(|&count| LayerCase::skipping(layer, count)), threads, turns)
 }
 
 fn against_dense(
     layer: &Layer,
-    mut cases: Vec<LayerCase>,
+    others: impl Iterator<Item = Result<LayerCase, Error>>,
     threads: usize,
     (rounds, turn): (usize, Duration),
 ) -> Result<(Times, Vec<Times>), Error> {
-    cases.insert(0, LayerCase::dense(*layer));
+    let dense = std::iter::once(Ok(LayerCase::dense(*layer)));
+    let mut cases = dense.chain(others).collect::<Result<Vec<_>, _>>()?;
     let mut times = vec![Vec::new(); cases.len()];
     for _ in 0..rounds.max(1) {
         for (case, times) in cases.iter_mut().zip(&mut times) {
