@@ -4,8 +4,8 @@ use crate::error::{Error, Result};
 use crate::fact::Fact;
 use crate::operator::Operator;
 use crate::operators::{Input, Op, Parameter};
+use crate::order::order;
 use crate::phase::Phase;
-use crate::wiring::order;
 use crate::work::Work;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
@@ -79,14 +79,14 @@ impl Stored {
     /// The nodes in an order in which they can run: as they are, if they stand in one.
     fn in_order(mut self) -> Result<Self> {
         let reads =
-            self.nodes.iter().enumerate().flat_map(|(at, node)| node.inputs.iter().map(move |v| (NodeId(at), v.node)));
+            self.nodes.iter().enumerate().flat_map(|(at, node)| node.inputs.iter().map(move |v| (at, v.node.0)));
         if reads.clone().all(|(reader, read)| read < reader) {
             return Ok(self);
         }
-        if let Some((reader, read)) = reads.clone().find(|(_, read)| read.0 >= self.nodes.len()) {
-            return Err(Error::new(&self.nodes[reader.0].name, format!("reads node {}, which does not exist", read.0)));
+        if let Some((reader, read)) = reads.clone().find(|&(_, read)| read >= self.nodes.len()) {
+            return Err(Error::new(&self.nodes[reader].name, format!("reads node {read}, which does not exist")));
         }
-        let cycle = |at: NodeId| Error::new(&self.nodes[at.0].name, "reads what is made of its own outputs: a cycle");
+        let cycle = |at: usize| Error::new(&self.nodes[at].name, "reads what is made of its own outputs: a cycle");
         let order = order(self.nodes.len(), reads).map_err(cycle)?;
         let mut now = vec![NodeId(0); order.len()];
         order.iter().enumerate().for_each(|(new, &old)| now[old] = NodeId(new));

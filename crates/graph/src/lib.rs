@@ -33,6 +33,8 @@ pub mod operator;
 #[cfg(feature = "full")]
 pub mod operators;
 #[cfg(feature = "full")]
+mod order;
+#[cfg(feature = "full")]
 pub mod patch;
 pub mod phase;
 #[cfg(feature = "full")]

@@ -2,7 +2,7 @@
 use crate::error::{Error, Result};
 use crate::graph::{Graph, Node, NodeId, Value, Weights};
 use crate::operators::Op;
-use crate::wiring::order;
+use crate::order::order;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What is to be added to a graph, what reads something else from then on, and what goes: a plan, which changes nothing by itself.
@@ -140,12 +140,12 @@ impl Patch {
     fn order(&self, graph: &Graph, inputs: &[Vec<Value>]) -> Result<Vec<usize>> {
         let is_gone = |id: NodeId| self.removed.contains(&id);
         let staying = (0..inputs.len()).filter(|&at| !is_gone(NodeId(at)));
-        let reads = staying.flat_map(|at| inputs[at].iter().map(move |value| (NodeId(at), value.node)));
-        if let Some((reader, read)) = reads.clone().find(|&(_, read)| is_gone(read)) {
-            let what = format!("reads {}, which is removed", self.node(graph, read.0).0);
-            return Err(Error::new(self.node(graph, reader.0).0, what));
+        let reads = staying.flat_map(|at| inputs[at].iter().map(move |value| (at, value.node.0)));
+        if let Some((reader, read)) = reads.clone().find(|&(_, read)| is_gone(NodeId(read))) {
+            let what = format!("reads {}, which is removed", self.node(graph, read).0);
+            return Err(Error::new(self.node(graph, reader).0, what));
         }
-        let stuck = |at: NodeId| Error::new(self.node(graph, at.0).0, "reads what comes after it");
+        let stuck = |at: usize| Error::new(self.node(graph, at).0, "reads what comes after it");
         let order = order(inputs.len(), reads).map_err(stuck)?;
         Ok(order.into_iter().filter(|&at| !is_gone(NodeId(at))).collect())
     }

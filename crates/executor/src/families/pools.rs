@@ -1,6 +1,5 @@
 //! Windows without weights: pooling and resizing.
-use super::Runner;
-use crate::bridge::Mode;
+use super::{Call, Runner};
 use crate::error::Error;
 use crate::layers::{MaxPoolCall, max_pool};
 use crate::tensor::{Any, lengths, reshape};
@@ -60,8 +59,8 @@ impl Plane {
     }
 
     /// Pools the last two of four axes to so many windows along each.
-    fn run(&self, x: Any, windows: [usize; 2], mode: Mode) -> Any {
-        if let Some(y) = self.largest(&x, windows, mode) {
+    fn run(&self, x: Any, windows: [usize; 2], call: &Call<'_>) -> Any {
+        if let Some(y) = self.largest(&x, windows, call) {
             return y;
         }
         if self.is_symmetric() {
@@ -78,21 +77,21 @@ impl Plane {
         }
         let fill = if self.function == PoolFunction::Max { f32::NEG_INFINITY } else { 0.0 };
         let bare = Self { padding: [[0, 0]; 2], ..self.clone() };
-        let y = bare.run(self.pad(x.clone(), fill), windows, mode);
+        let y = bare.run(self.pad(x.clone(), fill), windows, call);
         if self.function != PoolFunction::Average {
             return y;
         }
         let ones = plus_one(Dispatch::float_mul_scalar(x, 0.0.into()));
-        Dispatch::float_div(y, bare.run(self.pad(ones, 0.0), windows, mode))
+        Dispatch::float_div(y, bare.run(self.pad(ones, 0.0), windows, call))
     }
 
     /// Maxima by our kernel, where the backend has it.
-    fn largest(&self, x: &Any, windows: [usize; 2], mode: Mode) -> Option<Any> {
-        if self.function != PoolFunction::Max || !mode.kernels {
+    fn largest(&self, x: &Any, windows: [usize; 2], call: &Call<'_>) -> Option<Any> {
+        if self.function != PoolFunction::Max || !call.mode.kernels {
             return None;
         }
         let Self { kernel, stride, dilation, .. } = *self;
-        let (padding, threads) = (self.padding.map(|[before, _]| before), mode.threads);
+        let (padding, threads) = (self.padding.map(|[before, _]| before), call.mode.threads);
         max_pool(x, MaxPoolCall { windows, kernel, stride, padding, dilation, threads })
     }
 
@@ -117,18 +116,18 @@ fn pool(op: &Pool) -> Option<Runner> {
     planes.iter().all(Plane::is_covered).then(|| {
         Runner::of(move |mut operands, call| {
             let x = operands.take()?;
-            let (shape, to, mode) = (lengths(&x), call.shape(), call.mode);
+            let (shape, to) = (lengths(&x), call.shape());
             Ok(match (planes.as_slice(), to.as_slice()) {
                 ([one], &[.., length]) if shape.len() == 3 => {
                     let x = reshape(x, vec![shape[0], shape[1], 1, shape[2]]);
-                    reshape(one.run(x, [1, length], mode), to)
+                    reshape(one.run(x, [1, length], call), to)
                 }
-                ([one], &[.., height, width]) => one.run(x, [height, width], mode),
+                ([one], &[.., height, width]) => one.run(x, [height, width], call),
                 ([inner, outer], &[.., depth, height, width]) => {
                     let x = reshape(x, vec![shape[0], shape[1] * shape[2], shape[3], shape[4]]);
-                    let x = inner.run(x, [height, width], mode);
+                    let x = inner.run(x, [height, width], call);
                     let x = reshape(x, vec![shape[0], shape[1], shape[2], height * width]);
-                    reshape(outer.run(x, [depth, height * width], mode), to)
+                    reshape(outer.run(x, [depth, height * width], call), to)
                 }
                 _ => return Err(Error::new("pool", format!("windows over {} axes", planes.len()))),
             })
