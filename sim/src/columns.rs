@@ -132,6 +132,11 @@ impl Columns {
             ColumnReader::ByteArrayColumnReader(reader) => Some(reader),
             _ => None,
         })?;
+        let bytes = values.iter().fold(0, |sum: usize, value| sum.saturating_add(value.len()));
+        if bytes > self.limits.bytes {
+            let expected = format!("at most {}", self.limits.bytes);
+            return Err(Error::field(format!("{bytes} bytes in the texts of column `{name}`"), expected));
+        }
         self.each(name, values, |bytes| bytes.as_utf8().ok().map(str::to_string), "UTF-8 text")
     }
 

@@ -143,6 +143,14 @@ impl<'a> Samples<'a> {
         let points = samples.iter().map(|&(time, value, _)| (nanos(time), value)).collect();
         let lasts = samples.len().checked_sub(2).map_or(1_000_000_000, |before| last.abs_diff(samples[before].0));
         let length = ends.map_or(nanos(last) + Nanos(lasts), nanos);
+        if length < nanos(last) {
+            let found = format!("the sample begins {} s after the end of the trace", (nanos(last) - length).seconds());
+            return Err(self.column.error(samples[samples.len() - 1].2, found));
+        }
+        if length > Trace::LATEST {
+            let found = format!("the trace lasts {} s, expected at most {}", length.seconds(), Trace::LATEST.seconds());
+            return Err(self.column.error(samples[samples.len() - 1].2, found));
+        }
         Trace::of(unit, points, length, End::Hold)
     }
 

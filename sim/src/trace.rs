@@ -77,6 +77,8 @@ struct Window {
 impl Trace {
     /// Largest value of a trace.
     pub const MOST: f64 = 1e30;
+    /// Latest time of a trace, 292 years: what 64 bits with a sign hold, as times in Parquet are.
+    pub const LATEST: Nanos = Nanos(i64::MAX as u64);
 
     /// The highest amount that a trace in this unit may hold, and what errors expect.
     pub(crate) fn range(unit: Unit) -> (f64, &'static str) {
@@ -86,11 +88,12 @@ impl Trace {
         }
     }
 
-    /// A trace of shares from points (time, share from then on). `length` is when it ends; with [`End::Hold`] it changes nothing.
+    /// A trace of shares from points (time, share from then on). `length` is when it ends; with [`End::Hold`] it changes nothing, and is
+    /// the time of the last point if that is later.
     ///
     /// # Errors
-    /// Unless the first point is at zero, times ascend strictly, shares are from 0 to 1, and the last point is before `length`
-    /// (with [`End::Hold`] it may be later).
+    /// Unless the first point is at zero, times ascend strictly and are at most [`LATEST`](Self::LATEST), shares are from 0 to 1, and the last point is
+    /// before `length` (with [`End::Hold`] it may be later).
     pub fn new(points: Vec<(Nanos, f64)>, length: Nanos, end: End) -> Result<Self, Error> {
         Self::of(Unit::Share, points, length, end)
     }
@@ -101,7 +104,13 @@ impl Trace {
     /// As [`new`](Self::new); in units other than the share, values are from 0 to [`MOST`](Self::MOST).
     pub fn of(unit: Unit, points: Vec<(Nanos, f64)>, length: Nanos, end: End) -> Result<Self, Error> {
         check(unit, &points)?;
-        check_end(points[points.len() - 1].0, length, end)?;
+        let last = points[points.len() - 1].0;
+        check_end(last, length, end)?;
+        let length = length.max(last);
+        if length > Self::LATEST {
+            let expected = format!("at most {}", Self::LATEST.seconds());
+            return Err(Error::field(format!("trace.length = {} s", length.seconds()), expected));
+        }
         let sums = integrals(&points);
         Ok(Self { points, length, end, unit, sums })
     }

@@ -14,10 +14,7 @@ pub fn trace_csv(trace: &Trace) -> String {
     for &(time, value) in trace.points() {
         let _ = writeln!(text, "{},{value}", decimal(time));
     }
-    let last = trace.points().last().map_or(Nanos::ZERO, |point| point.0);
-    if trace.length() > last {
-        let _ = writeln!(text, "{},end", decimal(trace.length()));
-    }
+    let _ = writeln!(text, "{},end", decimal(trace.length()));
     text
 }
 

@@ -52,26 +52,23 @@ pub(crate) fn read(source: &Source<'_>, options: &ReadOptions) -> Result<Noted<C
 /// A trace as Parquet. Its end policy is not written: the scenario says it.
 ///
 /// # Errors
-/// When a time is too late for 64 bits with a sign.
+/// When the columns cannot be encoded.
 pub fn trace_parquet(trace: &Trace) -> Result<Vec<u8>, Error> {
-    let signed =
-        |time: Nanos| i64::try_from(time.0).map_err(|_| Error::field(format!("time = {time}"), "at most 292 years"));
-    let times = trace.points().iter().map(|point| signed(point.0)).collect::<Result<Vec<i64>, Error>>()?;
-    let values: Vec<f64> = trace.points().iter().map(|point| point.1).collect();
-    let length = signed(trace.length())?;
-    let length = (length > times[times.len() - 1]).then_some(length);
-    encoded(trace.unit().text(), &times, &values, length)
+    let (times, values): (Vec<i64>, Vec<f64>) =
+        trace.points().iter().map(|&(time, value)| (time.0 as i64, value)).unzip();
+    encoded(trace.unit().text(), &times, &values, trace.length())
         .map_err(|error| Error::field("Parquet", format!("columns that can be encoded ({error})")))
 }
 
-fn encoded(unit: &str, times: &[i64], values: &[f64], length: Option<i64>) -> Result<Vec<u8>, ParquetError> {
+fn encoded(unit: &str, times: &[i64], values: &[f64], length: Nanos) -> Result<Vec<u8>, ParquetError> {
     let column = |name, physical| {
         Type::primitive_type_builder(name, physical).with_repetition(Repetition::REQUIRED).build().map(Arc::new)
     };
     let fields = vec![column(NANOS, Physical::INT64)?, column(unit, Physical::DOUBLE)?];
     let schema = Arc::new(Type::group_type_builder("trace").with_fields(fields).build()?);
-    let entries = length.map(|length| vec![KeyValue::new(LENGTH.to_string(), length.to_string())]);
-    let properties = WriterProperties::builder().set_compression(Compression::SNAPPY).set_key_value_metadata(entries);
+    let entries = vec![KeyValue::new(LENGTH.to_string(), length.0.to_string())];
+    let properties =
+        WriterProperties::builder().set_compression(Compression::SNAPPY).set_key_value_metadata(Some(entries));
     let mut bytes = Vec::new();
     let mut file = SerializedFileWriter::new(&mut bytes, schema, Arc::new(properties.build()))?;
     let mut group = file.next_row_group()?;

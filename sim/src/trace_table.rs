@@ -275,7 +275,8 @@ impl Loader<'_> {
         if above > 0 && table.map.clips() {
             self.notes.push(Note::new(format!("{above} of {} shares are above 1 and were lowered", mapped.len())));
         }
-        let trace = Trace::of(Unit::Number, times.into_iter().zip(mapped).collect(), length, End::Hold)?;
+        let end = if table.then.is_empty() { self.end(table) } else { End::Hold };
+        let trace = Trace::of(Unit::Number, times.into_iter().zip(mapped).collect(), length, end)?;
         let trace = self.combined(table, trace)?;
         let unit = if table.map == Map::Raw { unit } else { Unit::Share };
         table.finished(&trace, unit, self.end(table))

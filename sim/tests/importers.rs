@@ -114,6 +114,18 @@ proptest! {
     }
 }
 
+/// The header of the first page says, in zigzag, that its thousand numbers take 8000 bytes; it is made to say 4000.
+#[test]
+fn pages_that_unpack_to_more_than_they_say_are_refused() {
+    let mut bytes = parquet_files::gzipped(1000);
+    let read = |bytes: &[u8]| read_bytes("NL.parquet", bytes, &options("opendc_carbon"));
+    assert!(read(&bytes).is_ok());
+    assert_eq!(bytes[4..9], [0x15, 0x00, 0x15, 0x80, 0x7d]);
+    bytes[8] = 0x3e;
+    let error = read(&bytes).expect_err("a lie").to_string();
+    assert_eq!(error, "column `timestamp` of the Parquet file: expected pages that unpack to what they say");
+}
+
 /// The same bytes with one changed, put in or taken out, or cut there.
 fn broken(mut bytes: Vec<u8>, place: prop::sample::Index, byte: u8, how: u8) -> Vec<u8> {
     if bytes.is_empty() {

@@ -36,8 +36,8 @@ fn native(bytes: &[u8]) -> Trace {
 
 proptest! {
     #[test]
-    fn native_files_read_back(trace in trace(), unit in 0..Unit::ALL.len(), crlf: bool, mark: bool) {
-        let trace = trace.with_end(End::Hold).and_then(|trace| trace.measured_in(Unit::ALL[unit])).expect("a trace");
+    fn native_files_read_back(trace in trace(), unit in 0..Unit::ALL.len(), length in 0..400_000_000_000u64, crlf: bool, mark: bool) {
+        let trace = Trace::of(Unit::ALL[unit], trace.points().to_vec(), Nanos(length), End::Hold).expect("a trace");
         let text = trace_csv(&trace);
         let text = if crlf { text.replace('\n', "\r\n") } else { text };
         let text = format!("{}{text}", if mark { "\u{feff}" } else { "" });
@@ -237,6 +237,35 @@ fn a_file_that_would_take_all_memory_is_refused() {
     assert_eq!(error, "gzip: expected at most 65536 bytes when unpacked");
     let error = read_bytes("t", b"seconds,share\n0,1\n1,1\n2,1\n3,1\n", &options).expect_err("too long").to_string();
     assert_eq!(error, "line 5, column 1: expected at most 3 rows");
+}
+
+#[test]
+fn a_trace_may_end_at_its_last_sample() {
+    let trace = native(b"seconds,share\n0,1\n2,0.5\n2,end\n");
+    assert_eq!(trace.length(), Nanos(2_000_000_000));
+    assert_eq!(native(trace_csv(&trace).as_bytes()), trace);
+}
+
+#[test]
+fn what_parquet_could_not_hold_is_no_trace() {
+    let text = "timestamp,value\n2014-02-28 23:55:00,51.8\n2216-03-01 00:00:00,44.5\n";
+    let error = file("nab", text.as_bytes()).expect_err("too long").to_string();
+    assert!(
+        error.starts_with("line 3, column 1: the trace lasts 12749011800 s, expected at most 9223372036.85"),
+        "{error}"
+    );
+    let late = vec![(Nanos::ZERO, 0.5), (Nanos(Trace::LATEST.0 + 1), 1.0)];
+    let error = Trace::new(late, Nanos::ZERO, End::Hold).expect_err("too long").to_string();
+    assert!(error.starts_with("trace.length = 9223372036.85"), "{error}");
+}
+
+/// A list of two thousand million booleans, which would take no bytes.
+#[test]
+fn a_footer_with_more_things_than_bytes_is_refused() {
+    let footer = [0xf9, 0xf1, 0xff, 0xff, 0xff, 0xff, 0x07, 0x00];
+    let bytes = [&b"PAR1"[..], &footer, &[footer.len() as u8, 0, 0, 0], b"PAR1"].concat();
+    let error = file("opendc_fragments", &bytes).expect_err("no footer").to_string();
+    assert_eq!(error, "the footer of the Parquet file: expected whole structs, and lists no longer than it");
 }
 
 #[test]

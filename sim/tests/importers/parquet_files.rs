@@ -1,6 +1,6 @@
 //! Well-formed Parquet files, and what they mean.
 use crate::files::{Draw, Made, SECOND, column, events, numbers, one, sampled, texts, times, trace};
-use parquet::basic::{Compression, Repetition, Type as Physical, ZstdLevel};
+use parquet::basic::{Compression, GzipLevel, Repetition, Type as Physical, ZstdLevel};
 use parquet::data_type::{ByteArray, ByteArrayType, DoubleType, Int64Type};
 use parquet::file::properties::WriterProperties;
 use parquet::file::writer::SerializedFileWriter;
@@ -17,6 +17,18 @@ enum Values {
 
 /// A file of required columns, written in groups of at most ten rows.
 fn parquet(columns: &[(&str, Values)]) -> Vec<u8> {
+    written(columns, 10, WriterProperties::builder().set_compression(Compression::ZSTD(ZstdLevel::default())).build())
+}
+
+/// A file of carbon intensities that is packed by gzip, its columns in one page each.
+pub fn gzipped(rows: usize) -> Vec<u8> {
+    let stamps = (0..rows as i64).collect();
+    let columns = [("timestamp", Values::Integers(stamps)), ("carbon_intensity", Values::Doubles(vec![1.0; rows]))];
+    let gzip = WriterProperties::builder().set_compression(Compression::GZIP(GzipLevel::default()));
+    written(&columns, rows, gzip.set_dictionary_enabled(false).build())
+}
+
+fn written(columns: &[(&str, Values)], most: usize, properties: WriterProperties) -> Vec<u8> {
     let field = |(name, values): &(&str, Values)| {
         let physical = match values {
             Values::Integers(_) => Physical::INT64,
@@ -29,13 +41,11 @@ fn parquet(columns: &[(&str, Values)]) -> Vec<u8> {
     };
     let fields = columns.iter().map(field).collect();
     let schema = Arc::new(Type::group_type_builder("x").with_fields(fields).build().expect("a schema"));
-    let zstd = Compression::ZSTD(ZstdLevel::default());
-    let properties = Arc::new(WriterProperties::builder().set_compression(zstd).build());
     let mut bytes = Vec::new();
-    let mut file = SerializedFileWriter::new(&mut bytes, schema, properties).expect("a writer");
+    let mut file = SerializedFileWriter::new(&mut bytes, schema, Arc::new(properties)).expect("a writer");
     let rows = columns.iter().map(|(_, values)| values.len()).max().unwrap_or(0);
-    for start in (0..rows).step_by(10) {
-        let end = rows.min(start + 10);
+    for start in (0..rows).step_by(most) {
+        let end = rows.min(start + most);
         let mut group = file.next_row_group().expect("a group");
         for (_, values) in columns {
             let mut column = group.next_column().expect("a column").expect("one more");
