@@ -1,8 +1,8 @@
 //! Activations with the pixels innermost, so that every position of a kernel is one distance for all pixels.
 use crate::gather::prefetch;
 use crate::layer::{Conv2d, Layer, Linear};
-use crate::simd::copy_few;
-use crate::transpose::transpose;
+use crate::simd::{copy_few, dispatch};
+use crate::transpose::Transpose;
 use std::ops::Range;
 
 /// How some samples lie as planes. Pixel `(row, column)` of the output of sample `s` is at `(s * rows + row) * pitch + column`, and what a position of
@@ -109,7 +109,8 @@ impl Planes {
     pub fn fill_input(&self, x: &[f32], samples: usize, channels: Range<usize>, planes: &mut [f32]) {
         let span = self.span(samples);
         if self.is_flat() {
-            transpose((&x[channels.start..], self.conv.inputs), [samples, channels.len()], (planes, span));
+            let from = (&x[channels.start..], self.conv.inputs);
+            dispatch(Transpose { from, size: [samples, channels.len()], to: (planes, span) });
             planes.chunks_exact_mut(span).for_each(|plane| plane[samples..].fill(0.0));
             return;
         }
@@ -191,7 +192,8 @@ impl Planes {
     ) {
         let (length, pixels) = (self.length(samples), self.pixels());
         if self.is_flat() {
-            transpose((&dy[channels.start..], self.conv.outputs), [samples, channels.len()], (planes, length));
+            let from = (&dy[channels.start..], self.conv.outputs);
+            dispatch(Transpose { from, size: [samples, channels.len()], to: (planes, length) });
             planes.chunks_exact_mut(length).for_each(|plane| plane[samples..].fill(0.0));
             return;
         }
@@ -336,8 +338,8 @@ fn write_rows(planes: &[f32], stride: usize, columns: Range<usize>, range: Range
         let count = COLUMNS.min(columns.len() - first);
         for start in range.clone().step_by(16) {
             let some = 16.min(range.end - start);
-            let from = &planes[first * stride + start - range.start..];
-            transpose((from, stride), [count, some], (&mut block, COLUMNS));
+            let from = (&planes[first * stride + start - range.start..], stride);
+            dispatch(Transpose { from, size: [count, some], to: (&mut block, COLUMNS) });
             for (row, line) in rows[start..start + some].iter_mut().zip(block.chunks_exact(COLUMNS)) {
                 copy_few(&line[..count], &mut row[columns.start + first..][..count]);
             }

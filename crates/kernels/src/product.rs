@@ -1,4 +1,5 @@
 //! Products blocked for the caches, on register tiles.
+use crate::gather::prefetch;
 use crate::matrix::Matrix;
 use crate::pool::Scratch;
 use crate::simd::{copy, load};
@@ -15,6 +16,9 @@ pub(crate) const HEIGHT: usize = 192;
 const GROUP: usize = 8;
 /// Sums of a group of panels, at most: they stay in the second-level cache while the terms are added.
 const KEPT: usize = 65536;
+
+/// Terms that a line of the right operand is asked for before it is packed: lines lie pages apart, so that the machine does not foresee them.
+const AHEAD: usize = 16;
 
 /// The left operand: row r, term k is `x[bases[r] + offsets[k]]`.
 #[derive(Clone, Copy)]
@@ -96,7 +100,11 @@ impl WithSimd for PackTerms<'_> {
     fn with_simd<S: Simd>(self, _: S) {
         let Self { from: Terms { data, stride, columns, width }, panels, terms, to } = self;
         let count = terms.len();
+        let ahead = panels.start * width..columns.min(panels.end * width);
         for (k, term) in terms.enumerate() {
+            if let Some(line) = data.get((term + AHEAD) * stride..).and_then(|line| line.get(ahead.clone())) {
+                prefetch(line);
+            }
             for (i, index) in panels.clone().enumerate() {
                 let line = &mut to[(i * count + k) * width..][..width];
                 let kept = width.min(columns - index * width);

@@ -1,5 +1,9 @@
 //! Transposing blocks of a matrix.
-use pulp::{Simd, WithSimd};
+#[cfg(target_arch = "x86_64")]
+use pulp::x86::{V3, V4};
+use pulp::{Simd, WithSimd, bytemuck};
+#[cfg(target_arch = "x86_64")]
+use std::{any::Any, arch::x86_64::__m256};
 
 /// Eight elements.
 type Line = [f32; 8];
@@ -11,76 +15,126 @@ fn line(from: &[f32], at: usize) -> Line {
     line
 }
 
-/// Every other element of two lines, from each half: `[a0 b0 a1 b1 a4 b4 a5 b5]`.
-#[inline(always)]
-fn low(a: Line, b: Line) -> Line {
-    [a[0], b[0], a[1], b[1], a[4], b[4], a[5], b[5]]
+/// What vector units exchange between two lines of eight elements.
+trait Exchange: Copy {
+    type Line: Copy;
+
+    /// Every other element of two lines, from each half: `[a0 b0 a1 b1 a4 b4 a5 b5]`.
+    fn low(self, a: Self::Line, b: Self::Line) -> Self::Line;
+    /// The others: `[a2 b2 a3 b3 a6 b6 a7 b7]`.
+    fn high(self, a: Self::Line, b: Self::Line) -> Self::Line;
+    /// `[a0 a1 b0 b1 a4 a5 b4 b5]`.
+    fn pairs_low(self, a: Self::Line, b: Self::Line) -> Self::Line;
+    /// `[a2 a3 b2 b3 a6 a7 b6 b7]`.
+    fn pairs_high(self, a: Self::Line, b: Self::Line) -> Self::Line;
+    /// `[a0 a1 a2 a3 b0 b1 b2 b3]`.
+    fn halves_low(self, a: Self::Line, b: Self::Line) -> Self::Line;
+    /// `[a4 a5 a6 a7 b4 b5 b6 b7]`.
+    fn halves_high(self, a: Self::Line, b: Self::Line) -> Self::Line;
+
+    /// The transpose of eight lines, in three rounds.
+    #[inline(always)]
+    fn transpose(self, r: [Self::Line; 8]) -> [Self::Line; 8] {
+        let mut a = r;
+        for i in [0, 2, 4, 6] {
+            (a[i], a[i + 1]) = (self.low(r[i], r[i + 1]), self.high(r[i], r[i + 1]));
+        }
+        let mut b = a;
+        for i in [0, 4] {
+            (b[i], b[i + 1]) = (self.pairs_low(a[i], a[i + 2]), self.pairs_high(a[i], a[i + 2]));
+            (b[i + 2], b[i + 3]) = (self.pairs_low(a[i + 1], a[i + 3]), self.pairs_high(a[i + 1], a[i + 3]));
+        }
+        let mut c = b;
+        for i in 0..4 {
+            (c[i], c[i + 4]) = (self.halves_low(b[i], b[i + 4]), self.halves_high(b[i], b[i + 4]));
+        }
+        c
+    }
 }
 
-/// The others: `[a2 b2 a3 b3 a6 b6 a7 b7]`.
+/// Exchanges as the compiler finds them.
+#[derive(Clone, Copy)]
+struct Plain;
+
+impl Exchange for Plain {
+    type Line = Line;
+
+    #[inline(always)]
+    fn low(self, a: Line, b: Line) -> Line {
+        [a[0], b[0], a[1], b[1], a[4], b[4], a[5], b[5]]
+    }
+    #[inline(always)]
+    fn high(self, a: Line, b: Line) -> Line {
+        [a[2], b[2], a[3], b[3], a[6], b[6], a[7], b[7]]
+    }
+    #[inline(always)]
+    fn pairs_low(self, a: Line, b: Line) -> Line {
+        [a[0], a[1], b[0], b[1], a[4], a[5], b[4], b[5]]
+    }
+    #[inline(always)]
+    fn pairs_high(self, a: Line, b: Line) -> Line {
+        [a[2], a[3], b[2], b[3], a[6], a[7], b[6], b[7]]
+    }
+    #[inline(always)]
+    fn halves_low(self, a: Line, b: Line) -> Line {
+        [a[0], a[1], a[2], a[3], b[0], b[1], b[2], b[3]]
+    }
+    #[inline(always)]
+    fn halves_high(self, a: Line, b: Line) -> Line {
+        [a[4], a[5], a[6], a[7], b[4], b[5], b[6], b[7]]
+    }
+}
+
+#[cfg(target_arch = "x86_64")]
+impl Exchange for V3 {
+    type Line = __m256;
+
+    #[inline(always)]
+    fn low(self, a: __m256, b: __m256) -> __m256 {
+        self.avx._mm256_unpacklo_ps(a, b)
+    }
+    #[inline(always)]
+    fn high(self, a: __m256, b: __m256) -> __m256 {
+        self.avx._mm256_unpackhi_ps(a, b)
+    }
+    #[inline(always)]
+    fn pairs_low(self, a: __m256, b: __m256) -> __m256 {
+        self.avx._mm256_shuffle_ps::<0x44>(a, b)
+    }
+    #[inline(always)]
+    fn pairs_high(self, a: __m256, b: __m256) -> __m256 {
+        self.avx._mm256_shuffle_ps::<0xee>(a, b)
+    }
+    #[inline(always)]
+    fn halves_low(self, a: __m256, b: __m256) -> __m256 {
+        self.avx._mm256_permute2f128_ps::<0x20>(a, b)
+    }
+    #[inline(always)]
+    fn halves_high(self, a: __m256, b: __m256) -> __m256 {
+        self.avx._mm256_permute2f128_ps::<0x31>(a, b)
+    }
+}
+
+/// The transpose of eight lines. Compilers do not find the exchanges of vectors in those of arrays, so that they are named where a machine has them.
 #[inline(always)]
-fn high(a: Line, b: Line) -> Line {
-    [a[2], b[2], a[3], b[3], a[6], b[6], a[7], b[7]]
+fn transpose8<S: Simd>(simd: S, lines: [Line; 8]) -> [Line; 8] {
+    #[cfg(target_arch = "x86_64")]
+    {
+        let any: &dyn Any = &simd;
+        if let Some(avx2) = any.downcast_ref::<V3>() {
+            return bytemuck::cast(avx2.transpose(bytemuck::cast(lines)));
+        }
+        if let Some(avx512) = any.downcast_ref::<V4>() {
+            return bytemuck::cast((**avx512).transpose(bytemuck::cast(lines)));
+        }
+    }
+    let _ = simd;
+    Plain.transpose(lines)
 }
 
 #[inline(always)]
-fn pairs_low(a: Line, b: Line) -> Line {
-    [a[0], a[1], b[0], b[1], a[4], a[5], b[4], b[5]]
-}
-
-#[inline(always)]
-fn pairs_high(a: Line, b: Line) -> Line {
-    [a[2], a[3], b[2], b[3], a[6], a[7], b[6], b[7]]
-}
-
-#[inline(always)]
-fn halves_low(a: Line, b: Line) -> Line {
-    [a[0], a[1], a[2], a[3], b[0], b[1], b[2], b[3]]
-}
-
-#[inline(always)]
-fn halves_high(a: Line, b: Line) -> Line {
-    [a[4], a[5], a[6], a[7], b[4], b[5], b[6], b[7]]
-}
-
-/// The transpose of eight lines, in three rounds of exchanges as vector units do them.
-#[inline(always)]
-fn transpose8(r: [Line; 8]) -> [Line; 8] {
-    let a = [
-        low(r[0], r[1]),
-        high(r[0], r[1]),
-        low(r[2], r[3]),
-        high(r[2], r[3]),
-        low(r[4], r[5]),
-        high(r[4], r[5]),
-        low(r[6], r[7]),
-        high(r[6], r[7]),
-    ];
-    let b = [
-        pairs_low(a[0], a[2]),
-        pairs_high(a[0], a[2]),
-        pairs_low(a[1], a[3]),
-        pairs_high(a[1], a[3]),
-        pairs_low(a[4], a[6]),
-        pairs_high(a[4], a[6]),
-        pairs_low(a[5], a[7]),
-        pairs_high(a[5], a[7]),
-    ];
-    [
-        halves_low(b[0], b[4]),
-        halves_low(b[1], b[5]),
-        halves_low(b[2], b[6]),
-        halves_low(b[3], b[7]),
-        halves_high(b[0], b[4]),
-        halves_high(b[1], b[5]),
-        halves_high(b[2], b[6]),
-        halves_high(b[3], b[7]),
-    ]
-}
-
-/// `to[c * to_stride + r] = from[r * from_stride + c]` for all r below `rows` and c below `columns`.
-#[inline(always)]
-pub(crate) fn transpose(
+fn transpose<S: Simd>(
+    simd: S,
     (from, from_stride): (&[f32], usize),
     [rows, columns]: [usize; 2],
     (to, to_stride): (&mut [f32], usize),
@@ -93,7 +147,7 @@ pub(crate) fn transpose(
             for (i, to) in block.iter_mut().enumerate() {
                 *to = line(from, at + i * from_stride);
             }
-            for (i, line) in transpose8(block).iter().enumerate() {
+            for (i, line) in transpose8(simd, block).iter().enumerate() {
                 to[(c + i) * to_stride + r..][..8].copy_from_slice(line);
             }
         }
@@ -109,7 +163,7 @@ pub(crate) fn transpose(
     rest(0..whole_rows, whole_columns..columns);
 }
 
-/// [`transpose`] with the vectors of a machine, from where there are none yet.
+/// `to[c * to_stride + r] = from[r * from_stride + c]` for all r below `rows` and c below `columns`, with the vectors of a machine.
 pub(crate) struct Transpose<'a> {
     pub from: (&'a [f32], usize),
     /// Rows and columns.
@@ -121,14 +175,15 @@ impl WithSimd for Transpose<'_> {
     type Output = ();
 
     #[inline(always)]
-    fn with_simd<S: Simd>(self, _: S) {
-        transpose(self.from, self.size, self.to);
+    fn with_simd<S: Simd>(self, simd: S) {
+        transpose(simd, self.from, self.size, self.to);
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::simd::dispatch;
     use proptest::prelude::*;
 
     proptest! {
@@ -136,7 +191,7 @@ mod tests {
         fn every_element_finds_its_place(rows in 0usize..30, columns in 0usize..30, more in 0usize..3) {
             let from: Vec<f32> = (0..rows * (columns + more)).map(|i| i as f32).collect();
             let mut to = vec![-1.0; columns * (rows + more)];
-            transpose((&from, columns + more), [rows, columns], (&mut to, rows + more));
+            dispatch(Transpose { from: (&from, columns + more), size: [rows, columns], to: (&mut to, rows + more) });
             for c in 0..columns {
                 for r in 0..rows + more {
                     let expected = if r < rows { from[r * (columns + more) + c] } else { -1.0 };

@@ -6,7 +6,7 @@ use pulp::{Simd, WithSimd};
 /// Terms that are added at a time.
 const TERMS: usize = 4;
 /// Columns that are taken at a time: their sums stay in the first-level cache.
-const COLUMNS: usize = 2048;
+const COLUMNS: usize = 4096;
 
 /// `out[r, j] = bias[j] + sum over k of x[r * step[0] + k * step[1]] * w[k * stride + j]`: rows of w are read one after the other, from end to end.
 pub(super) struct Streamed<'a> {
