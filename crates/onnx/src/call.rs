@@ -128,7 +128,9 @@ impl<'a> Call<'a, '_> {
     /// exporter noted that they were others.
     fn weights(&mut self, i: usize, tensor: &Rc<Tensor<'a>>, layout: Layout) -> Result<Value> {
         let stored = tensor.weights.unwrap_or(self.node.inputs[i]);
-        let name = self.names.of(self.node, i, stored);
+        let names = self.names;
+        let name = names.of(self.node, i, stored);
+        let name = name.as_ref();
         if !self.names.is_shared(stored) {
             return self.builder.shared_parameter(name, tensor, layout);
         }

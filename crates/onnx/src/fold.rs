@@ -10,13 +10,15 @@ use std::rc::Rc;
 use supple_graph::{Array, DType, Phase, Value};
 
 /// Operators that only move elements: what they do to positions they do to anything.
-const MOVERS: [&str; 13] = [
+const MOVERS: [&str; 15] = [
     "Concat",
     "Expand",
     "Flatten",
     "Gather",
     "GatherElements",
     "Reshape",
+    "ScatterElements",
+    "ScatterND",
     "Slice",
     "Split",
     "Squeeze",
@@ -26,8 +28,9 @@ const MOVERS: [&str; 13] = [
     "Identity",
 ];
 
-/// Those of them that keep all elements, so that weights keep their name.
-const KEEPERS: [&str; 6] = ["Flatten", "Reshape", "Squeeze", "Transpose", "Unsqueeze", "Identity"];
+/// Those of them that keep the elements, or the shape, of their first operand, so that weights keep their name.
+const KEEPERS: [&str; 8] =
+    ["Flatten", "Reshape", "ScatterElements", "ScatterND", "Squeeze", "Transpose", "Unsqueeze", "Identity"];
 
 /// Whole numbers above are not exact as floats.
 const EXACT: i64 = 1 << 24;
@@ -92,7 +95,7 @@ impl<'a> Fold<'a, '_> {
     /// What results made of weights are called.
     fn weights(&self, operands: &[Rc<Tensor<'a>>]) -> Option<&'a str> {
         match operands {
-            [one] if KEEPERS.contains(&self.node.operator) => one.weights,
+            [first, ..] if KEEPERS.contains(&self.node.operator) => first.weights,
             _ if operands.iter().any(|operand| operand.weights.is_some()) => self.node.outputs.first().copied(),
             _ => None,
         }

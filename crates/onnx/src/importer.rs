@@ -161,12 +161,22 @@ impl<'a> Importer<'a, '_> {
         let outputs = match (node.domain, node.operator) {
             ("" | "ai.onnx", "If") => self.branch(node)?,
             ("" | "ai.onnx", "Constant") => vec![self.constant(node)?],
+            ("" | "ai.onnx", "Identity") if let Some(copy) = self.copy(node) => vec![copy],
             _ => self.convert(node)?,
         };
         for (&name, output) in node.outputs.iter().zip(outputs).filter(|(name, _)| !name.is_empty()) {
             self.bind(name, output);
         }
         Ok(())
+    }
+
+    /// Weights that share an initializer with others, under the name that a node gives them: PyTorch's older exporter leaves such nodes where
+    /// parameters are equal.
+    fn copy(&mut self, node: &NodeDef<'a>) -> Option<Operand<'a>> {
+        let (&[stored], &[name]) = (&*node.inputs, &*node.outputs) else { return None };
+        let Some(Operand::Known(tensor)) = self.find(stored).cloned() else { return None };
+        let is_copy = tensor.weights == Some(stored) && self.names.is_shared(stored);
+        (is_copy && self.builder.spend(tensor.len() as f64)).then(|| Tensor::clone(&tensor).named(name).into())
     }
 
     fn convert(&mut self, node: &NodeDef<'a>) -> Result<Vec<Operand<'a>>> {

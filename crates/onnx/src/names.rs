@@ -1,14 +1,18 @@
 //! The names that weights had before they were exported.
 use crate::proto::{Entry, GraphDef, ModelDef, NodeDef};
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// How often each initializer is read, and what PyTorch's exporter noted about parameters.
+/// How often each initializer is read, and what PyTorch's exporters noted about parameters.
 ///
-/// That exporter folds transpositions into anonymous initializers (`val_12`), and lets equal ones share a name. Which parameters a node came
-/// from stands in its metadata: `pkg.torch.onnx.fx_node` lists the placeholders, and the exported program's signature says what they stand for.
+/// They fold transpositions and norms into anonymous initializers (`val_12`, `onnx::Conv_12`), and let equal ones share a name. Which parameters a
+/// node came from stands in its metadata: `pkg.torch.onnx.fx_node` lists the placeholders, and the exported program's signature says what they
+/// stand for. The older exporter has no metadata, but calls nodes after the modules that they stand for.
 #[derive(Default)]
 pub(crate) struct Names<'a> {
     uses: BTreeMap<&'a str, usize>,
+    /// What is added to a value, by the value's name, where that is a bias.
+    biases: BTreeMap<&'a str, &'a str>,
     /// What placeholders stand for, and after which of the others the module has it.
     targets: BTreeMap<&'a str, Target<'a>>,
     originals: BTreeSet<&'a str>,
@@ -30,7 +34,7 @@ impl<'a> Names<'a> {
         let targets: BTreeMap<_, _> =
             entries.flat_map(|entry| entry.value.lines()).filter_map(target).map(&mut next).collect();
         let originals = targets.values().map(|target| target.name).collect();
-        Self { uses: BTreeMap::new(), targets, originals }
+        Self { uses: BTreeMap::new(), biases: graph.nodes.iter().filter_map(bias).collect(), targets, originals }
     }
 
     /// Counts one more reader of `name`.
@@ -44,7 +48,39 @@ impl<'a> Names<'a> {
     }
 
     /// Name of the weights that input `i` of `node` was before the export; `stored` when that is not known.
-    pub(crate) fn of(&self, node: &NodeDef<'a>, i: usize, stored: &'a str) -> &'a str {
+    pub(crate) fn of(&self, node: &NodeDef<'a>, i: usize, stored: &'a str) -> Cow<'a, str> {
+        if stored.starts_with(ANONYMOUS) {
+            return self.in_module(node, i).map_or(Cow::Borrowed(stored), Cow::Owned);
+        }
+        Cow::Borrowed(self.noted(node, i, stored))
+    }
+
+    /// Name of anonymous weights: beside the bias that is added to their product, or else after the module that the node is called after.
+    fn in_module(&self, node: &NodeDef<'a>, i: usize) -> Option<String> {
+        let of_layer = |part: &str| in_scope(node.name, part).filter(|name| self.is_of_layer(name));
+        match (node.operator, i) {
+            ("MatMul" | "Gemm", 1) => self.beside_bias(node).or_else(|| of_layer("weight")),
+            ("Conv" | "ConvTranspose", 1) => of_layer("weight"),
+            ("Conv" | "ConvTranspose" | "Gemm", 2) => of_layer("bias"),
+            _ => None,
+        }
+    }
+
+    fn beside_bias(&self, node: &NodeDef<'a>) -> Option<String> {
+        let bias = self.biases.get(node.outputs.first()?)?;
+        let weights = format!("{}weight", bias.strip_suffix("bias")?);
+        (!self.uses.contains_key(weights.as_str())).then_some(weights)
+    }
+
+    /// Whether the module of these weights may be a layer: it has no others in the file than a bias.
+    fn is_of_layer(&self, weights: &str) -> bool {
+        let Some((module, part)) = weights.rsplit_once('.') else { return false };
+        let prefix = format!("{module}.");
+        let mut others = self.uses.range(prefix.as_str()..).map_while(|(name, _)| name.strip_prefix(prefix.as_str()));
+        others.all(|other| other != part && matches!(other, "weight" | "bias"))
+    }
+
+    fn noted(&self, node: &NodeDef<'a>, i: usize, stored: &'a str) -> &'a str {
         if !self.is_shared(stored) && self.originals.contains(stored) {
             return stored;
         }
@@ -74,6 +110,34 @@ impl<'a> Names<'a> {
         });
         placeholders.filter_map(|placeholder| self.targets.get(placeholder).copied()).collect()
     }
+}
+
+/// How the names begin that the older exporter gives to what it folded.
+const ANONYMOUS: &str = "onnx::";
+
+/// The bias that a sum adds, by the name of what it is added to.
+fn bias<'a>(node: &NodeDef<'a>) -> Option<(&'a str, &'a str)> {
+    match (node.operator, &*node.inputs) {
+        ("Add", &[made, bias]) if bias.ends_with("bias") => Some((made, bias)),
+        ("Add", &[bias, made]) if bias.ends_with("bias") => Some((made, bias)),
+        _ => None,
+    }
+}
+
+/// The parameter `part` of the module that a node is called after: `/a/a.0/conv/Conv` stands in `a.0.conv`.
+fn in_scope(node: &str, part: &str) -> Option<String> {
+    let (scope, _) = node.strip_prefix('/')?.rsplit_once('/')?;
+    let mut path: Vec<&str> = Vec::new();
+    for name in scope.split('/') {
+        let is_child =
+            path.last().is_some_and(|parent| name.strip_prefix(*parent).is_some_and(|rest| rest.starts_with('.')));
+        if is_child {
+            path.pop();
+        }
+        path.push(name);
+    }
+    path.push(part);
+    Some(path.join("."))
 }
 
 /// Whether a node came from a norm, and is none.
@@ -110,6 +174,31 @@ mod tests {
         names.read("fc.weight");
         assert_eq!(names.of(&node("Gemm"), 2, "fc.weight"), "fc.bias");
         assert_eq!(names.of(&NodeDef::default(), 1, "val_1"), "val_1");
+    }
+
+    #[test]
+    fn what_the_older_exporter_folded_is_called_after_its_module() {
+        let product =
+            NodeDef { operator: "MatMul", name: "/layers.0/attn/MatMul", outputs: vec!["y"], ..NodeDef::default() };
+        let sum = NodeDef { operator: "Add", inputs: vec!["layers.0.attn.in_proj_bias", "y"], ..NodeDef::default() };
+        let graph = GraphDef { nodes: vec![product.clone(), sum], ..GraphDef::default() };
+        let mut names = Names::of_model(&ModelDef::default(), &graph);
+        assert_eq!(names.of(&product, 1, "onnx::MatMul_3"), "layers.0.attn.in_proj_weight");
+        let conv = NodeDef { operator: "Conv", name: "/a/a.1/a.1.0/b/b.2/Conv", ..NodeDef::default() };
+        assert_eq!(names.of(&conv, 1, "onnx::Conv_3"), "a.1.0.b.2.weight");
+        assert_eq!(names.of(&conv, 2, "onnx::Conv_4"), "a.1.0.b.2.bias");
+        assert_eq!(names.of(&conv, 1, "a.1.0.b.2.weight"), "a.1.0.b.2.weight");
+        names.read("a.1.0.b.2.weight");
+        assert_eq!(names.of(&conv, 1, "onnx::Conv_3"), "onnx::Conv_3");
+    }
+
+    #[test]
+    fn what_a_module_computes_beside_its_layers_stays_anonymous() {
+        let product = NodeDef { operator: "MatMul", name: "/attn/MatMul", ..NodeDef::default() };
+        let mut names = Names::of_model(&ModelDef::default(), &GraphDef::default());
+        assert_eq!(names.of(&product, 1, "onnx::MatMul_3"), "attn.weight");
+        names.read("attn.proj.bias");
+        assert_eq!(names.of(&product, 1, "onnx::MatMul_3"), "onnx::MatMul_3");
     }
 
     #[test]

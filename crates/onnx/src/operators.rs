@@ -1,6 +1,7 @@
 //! The operators of ONNX that have a counterpart in the graph, one family a file.
 use crate::call::Convert;
 
+mod einsum;
 mod element_wise;
 mod movement;
 mod norm;
@@ -9,12 +10,14 @@ mod product;
 mod recurrent;
 mod reduce;
 mod resize;
+mod scatter;
 mod shape;
 
 /// What stands in a family: the operator's name in ONNX and what makes it.
 type List = &'static [(&'static str, Convert)];
 
-const FAMILIES: [List; 9] = [
+const FAMILIES: [List; 11] = [
+    einsum::LIST,
     element_wise::LIST,
     movement::LIST,
     norm::LIST,
@@ -23,6 +26,7 @@ const FAMILIES: [List; 9] = [
     recurrent::LIST,
     reduce::LIST,
     resize::LIST,
+    scatter::LIST,
     shape::LIST,
 ];
 

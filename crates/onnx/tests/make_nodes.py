@@ -301,9 +301,48 @@ def shapes():
     case("gather_block", "Gather", [draw(3, 5)], [np.array([[1, 2], [3, 4]], dtype=np.int64)], axis=1)
 
 
+def scattered():
+    case("scatter_nd", "ScatterND", [draw(3, 4), draw(2)], [np.array([[2, 1], [0, -1]], dtype=np.int64)], order=["x0", "c0", "x1"])
+    case("scatter_nd_rows", "ScatterND", [draw(4, 2, 3), draw(2, 2, 3)], [np.array([[3], [1]], dtype=np.int64)], order=["x0", "c0", "x1"])
+    case("scatter_elements", "ScatterElements", [draw(3, 4), draw(2, 2)], [np.array([[2, 0], [1, -1]], dtype=np.int64)],
+         order=["x0", "c0", "x1"], axis=1)
+    node = helper.make_node
+    nodes = [node("ScatterND", ["zeros", "at", "three"], ["mask"]), node("Add", ["x", "mask"], ["y"])]
+    constants = {"zeros": np.zeros((2, 3), dtype=np.float32), "at": np.array([[0, 1], [1, 2]], dtype=np.int64), "three": np.float32([3, 3])}
+    finish("scatter_folded", nodes, {"x": draw(2, 3)}, constants, ["y"])
+    case("trilu", "Trilu", [draw(2, 3, 4)])
+    case("trilu_lower", "Trilu", [draw(4, 3)], [np.int64(1)], upper=0)
+    case("trilu_above", "Trilu", [draw(3, 3)], [np.int64(-1)], upper=1)
+
+
+def summed():
+    case("einsum_product", "Einsum", [draw(2, 3), draw(3, 4)], equation="ij,jk->ik")
+    case("einsum_heads", "Einsum", [draw(1, 3, 2, 4), draw(1, 5, 2, 4)], equation="b i h d, b j h d -> b h i j")
+    case("einsum_layer", "Einsum", [draw(1, 3, 4)], [draw(4, 2, 3)], equation="bsd,dhk->bhsk")
+    case("einsum_dots", "Einsum", [draw(2, 3, 4), draw(4, 5)], equation="...ij,jk->...ik")
+    case("einsum_implied", "Einsum", [draw(2, 3), draw(3, 4)], equation="ba,ac")
+    case("einsum_outer", "Einsum", [draw(2), draw(3)], equation="i,j->ji")
+    case("einsum_elements", "Einsum", [draw(2, 3), draw(3, 2)], equation="ij,ji->i")
+    case("einsum_one", "Einsum", [draw(2, 3, 4)], equation="ijk->ki")
+    case("einsum_three", "Einsum", [draw(2, 3), draw(3, 4), draw(4, 2)], equation="ab,bc,cd->ad")
+    case("einsum_wide", "Einsum", [draw(2, 3, 4, 2), draw(4, 2, 5, 3)], equation="abcd,cdef->abef")
+
+
+def starting():
+    """Recurrent layers that begin at zero, as PyTorch says it: zeros as long as the batch."""
+    node = helper.make_node
+    nodes = [
+        node("Shape", ["x"], ["shape"]), node("Gather", ["shape", "one"], ["batch"], axis=0), node("Concat", ["first", "batch", "hidden"], ["to"], axis=0),
+        node("ConstantOfShape", ["to"], ["zeros"]), node("Slice", ["zeros", "zero", "one", "zero"], ["begin"]),
+        node("GRU", ["x", "c0", "c1", "", "", "begin"], ["y"], hidden_size=5),
+    ]
+    constants = {"zero": ints(0), "one": ints(1), "first": ints(2), "hidden": ints(5), "c0": draw(1, 15, 3), "c1": draw(1, 15, 5)}
+    finish("gru_from_zero", nodes, {"x": draw(4, 2, 3)}, constants, ["y"])
+
+
 if __name__ == "__main__":
     FOLDER.mkdir(exist_ok=True)
-    for part in [element_wise, norms, products, pooling, reductions, movements, resizing, recurrent, shapes]:
+    for part in [element_wise, norms, products, pooling, reductions, movements, resizing, recurrent, shapes, scattered, summed, starting]:
         part()
     lines = ",\n".join(f"{json.dumps(name)}: {json.dumps(value)}" for name, value in CASES.items())
     (FOLDER / "expected.json").write_text("{\n" + lines + "\n}\n")

@@ -7,6 +7,7 @@
 Weights and the input, which is stored in thousandths, are drawn from a seed. There are no groups for the
 shuffle, whose reshapes it does not follow (it refuses ShuffleNet).
 """
+import copy
 import json
 import pathlib
 import warnings
@@ -230,7 +231,74 @@ class Gated(nn.Module):
         return self.fc(x + self.narrow(value * F.silu(gate)))
 
 
-MODELS = [Residual, Dense, Inception, Shuffle, Grouped, Squeeze, Flatten, LayerScale, Windows, Attention, Projections, Unet, Pyramid, Gated]
+class Block(nn.Module):
+    def __init__(self, width):
+        super().__init__()
+        self.norm = nn.LayerNorm(width)
+        self.mlp = nn.Sequential(nn.Linear(width, 9), nn.GELU(), nn.Linear(9, width, bias=False))
+
+    def forward(self, x):
+        return x + self.mlp(self.norm(x))
+
+
+class Twins(nn.Module):
+    """Layers that begin alike, as copies of one do: the older exporter stores their weights once."""
+
+    def __init__(self):
+        super().__init__()
+        self.stem, self.head = conv(3, 6, stride=4), nn.Linear(6, 3)
+        block = Block(6)
+        self.blocks = nn.Sequential(block, copy.deepcopy(block))
+
+    def forward(self, x):
+        return self.head(self.blocks(self.stem(x).flatten(2).transpose(1, 2)).mean(1))
+
+
+class Shifted(nn.Module):
+    """Attention within windows that were shifted: the mask is written part by part, and lies on scores with the windows apart."""
+
+    def __init__(self, width=8, heads=2):
+        super().__init__()
+        self.stem, self.qkv, self.proj, self.head = nn.Conv2d(3, width, 2, stride=2), nn.Linear(width, 3 * width), nn.Linear(width, width), nn.Linear(width, 3)
+        self.heads, self.bias = heads, nn.Parameter(torch.randn(1, heads, 4, 4))
+
+    def forward(self, x):
+        x = torch.roll(self.stem(x).permute(0, 2, 3, 1), (-1, -1), (1, 2))
+        b, h, w, c = x.shape
+        windows = lambda x: x.view(-1, h // 2, 2, w // 2, 2, x.shape[-1]).permute(0, 1, 3, 2, 4, 5).reshape(-1, 4, x.shape[-1])
+        region = x.new_zeros((h, w))
+        region[:, -1] = 1.0
+        region[-1] = 2.0
+        region = windows(region[None, :, :, None]).squeeze(-1)
+        mask = region[:, None] - region[:, :, None]
+        mask = mask.masked_fill(mask != 0, -100.0)
+        q, k, v = self.qkv(windows(x)).reshape(-1, 4, 3, self.heads, c // self.heads).permute(2, 0, 3, 1, 4)
+        scores = (q * (c // self.heads) ** -0.5) @ k.transpose(-2, -1) + self.bias
+        count = mask.shape[0]
+        scores = (scores.view(-1, count, self.heads, 4, 4) + mask[None, :, None]).view(-1, self.heads, 4, 4).softmax(-1)
+        x = self.proj((scores @ v).transpose(1, 2).reshape(-1, 4, c))
+        return self.head(x.view(b, -1, c).mean(1))
+
+
+class Named(nn.Module):
+    """Attention whose products name their axes, under a causal mask."""
+
+    def __init__(self, width=6, heads=2):
+        super().__init__()
+        self.a, self.q, self.k, self.v = nn.Conv2d(3, width, 4, stride=4), nn.Linear(width, 8), nn.Linear(width, 8), nn.Linear(width, 8)
+        self.o, self.head, self.heads = nn.Linear(8, width), nn.Linear(width, 3), heads
+
+    def forward(self, x):
+        x = self.a(x).flatten(2).transpose(1, 2)
+        q, k, v = [layer(x).unflatten(-1, (self.heads, -1)) for layer in (self.q, self.k, self.v)]
+        scores = torch.einsum("bqhd,bkhd->bhqk", q, k) * 0.5
+        scores = scores.masked_fill(torch.ones(4, 4, dtype=torch.bool).triu(1), float("-inf"))
+        x = x + self.o(torch.einsum("bhqk,bkhd->bqhd", scores.softmax(-1), v).flatten(2))
+        return self.head(x.mean(1))
+
+
+MODELS = [Residual, Dense, Inception, Shuffle, Grouped, Squeeze, Flatten, LayerScale, Windows, Attention, Projections, Unet, Pyramid, Gated, Twins, Shifted, Named]
+BY_OLDER_EXPORTER = [Twins, Shifted, Named]
 
 
 def groups(model, x):
@@ -262,6 +330,10 @@ def export(model, x, path):
     onnx.save(stored, path)
 
 
+def export_as_before(model, x, path):
+    torch.onnx.export(model, (x,), path, dynamo=False, opset_version=16, input_names=["x"], dynamic_axes={"x": {0: "batch"}})
+
+
 if __name__ == "__main__":
     warnings.filterwarnings("ignore")
     FOLDER.mkdir(exist_ok=True)
@@ -276,6 +348,6 @@ if __name__ == "__main__":
         y = model(x).detach()
         found = None if make is Shuffle else groups(model, x)
         expected[name] = {"y": [round(v, 5) for v in y.flatten().tolist()], "groups": found}
-        export(model, x, FOLDER / f"{name}.onnx")
+        (export_as_before if make in BY_OLDER_EXPORTER else export)(model, x, FOLDER / f"{name}.onnx")
     lines = ",\n".join(f"{json.dumps(name)}: {json.dumps(value)}" for name, value in expected.items())
     (FOLDER / "expected.json").write_text("{\n" + lines + "\n}\n")

@@ -3,14 +3,14 @@ use super::List;
 use crate::builder::Layout;
 use crate::call::{Call, Operand};
 use crate::error::{Error, Result};
-use supple_graph::Value;
 use supple_graph::operators::{Gru, Lstm, Op};
 use supple_graph::recurrence::{Direction, Recurrence};
+use supple_graph::{Array, Value};
 
 pub(super) const LIST: List = &[("LSTM", lstm), ("GRU", gru)];
 
 /// What the graph's operators have and the node does not ask for otherwise.
-fn recurrence(call: &Call<'_, '_>, states: usize) -> Result<Recurrence> {
+fn recurrence(call: &mut Call<'_, '_>, states: usize) -> Result<Recurrence> {
     let direction = match call.text("direction", "forward")? {
         "forward" => Direction::Forward,
         "reverse" => Direction::Reverse,
@@ -28,7 +28,27 @@ fn recurrence(call: &Call<'_, '_>, states: usize) -> Result<Recurrence> {
         return Err(Error::unsupported("only one of two states at the beginning"));
     }
     let batch_first = call.int("layout", 0)? != 0;
-    Ok(Recurrence { direction, bias: call.has(3), initial: given > 0, batch_first })
+    let initial = given > 0 && !(0..states).all(|state| begins_at_zero(call, 5 + state));
+    Ok(Recurrence { direction, bias: call.has(3), initial, batch_first })
+}
+
+/// Whether input `i` is known to be zero, however often it is repeated: recurrent layers begin there if not told otherwise.
+fn begins_at_zero(call: &mut Call<'_, '_>, i: usize) -> bool {
+    let of = |array: &Array| array.data().iter().all(|&v| v == 0.0);
+    match call.operand(i) {
+        Ok(Operand::Known(tensor)) => {
+            let tensor = tensor.clone();
+            call.builder.spend(tensor.len() as f64) && tensor.array().is_ok_and(|array| of(&array))
+        }
+        Ok(&Operand::Made(value)) => {
+            let mut node = call.builder.graph.node(value.node);
+            while let Op::Expand(_) | Op::Slice(_) | Op::Reshape(_) | Op::Permute(_) = node.op {
+                node = call.builder.graph.node(node.inputs[0].node);
+            }
+            matches!(&node.op, Op::Constant(constant) if constant.value.data().len() == 1 && of(&constant.value))
+        }
+        Err(_) => false,
+    }
 }
 
 /// The activations have to be the usual ones, in every direction.
