@@ -7,8 +7,9 @@ use pulp::{Simd, WithSimd};
 const fn most(vectors: usize, registers: usize) -> usize {
     match (vectors, registers >= 32) {
         (1, true) => 12,
-        (_, true) | (1, false) => 8,
-        (_, false) => FEW,
+        (_, true) => 8,
+        (1, false) => 6,
+        (_, false) => 4,
     }
 }
 
@@ -148,7 +149,8 @@ impl Block<'_> {
         };
         let line = [0, 1].map(|v| part::<S>(simd, line.get(v * S::F32_LANES..)));
         let aliased = matches!(self.bases.values, [a, b, ..] if a.abs_diff(*b).is_multiple_of(PAGE));
-        let limit = if aliased { FEW } else { most(V, S::REGISTER_COUNT) };
+        let most = most(V, S::REGISTER_COUNT);
+        let limit = if aliased { most.min(FEW) } else { most };
         let whole = columns == width;
         let mut spare = [0.0; ROWS * WIDEST];
         let mut row = 0;
@@ -176,14 +178,14 @@ impl Block<'_> {
                     2 => self.tile::<S, 2, V>(simd, row, line, out, step),
                     3 => self.tile::<S, 3, V>(simd, row, line, out, step),
                     4 => self.tile::<S, 4, V>(simd, row, line, out, step),
-                    5 => self.tile::<S, 5, V>(simd, row, line, out, step),
-                    6 => self.tile::<S, 6, V>(simd, row, line, out, step),
-                    7 if most(V, S::REGISTER_COUNT) >= 7 => self.tile::<S, 7, V>(simd, row, line, out, step),
-                    8 if most(V, S::REGISTER_COUNT) >= 8 => self.tile::<S, 8, V>(simd, row, line, out, step),
-                    9 if most(V, S::REGISTER_COUNT) >= 9 => self.tile::<S, 9, V>(simd, row, line, out, step),
-                    10 if most(V, S::REGISTER_COUNT) >= 10 => self.tile::<S, 10, V>(simd, row, line, out, step),
-                    11 if most(V, S::REGISTER_COUNT) >= 11 => self.tile::<S, 11, V>(simd, row, line, out, step),
-                    12 if most(V, S::REGISTER_COUNT) >= 12 => self.tile::<S, 12, V>(simd, row, line, out, step),
+                    5 if most >= 5 => self.tile::<S, 5, V>(simd, row, line, out, step),
+                    6 if most >= 6 => self.tile::<S, 6, V>(simd, row, line, out, step),
+                    7 if most >= 7 => self.tile::<S, 7, V>(simd, row, line, out, step),
+                    8 if most >= 8 => self.tile::<S, 8, V>(simd, row, line, out, step),
+                    9 if most >= 9 => self.tile::<S, 9, V>(simd, row, line, out, step),
+                    10 if most >= 10 => self.tile::<S, 10, V>(simd, row, line, out, step),
+                    11 if most >= 11 => self.tile::<S, 11, V>(simd, row, line, out, step),
+                    12 if most >= 12 => self.tile::<S, 12, V>(simd, row, line, out, step),
                     _ => unreachable!("tiles are no larger"),
                 }
             }
