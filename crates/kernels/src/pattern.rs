@@ -74,6 +74,18 @@ impl<'a> Active<'a> {
         (0..inputs as u32).filter(|&i| active[i as usize]).collect()
     }
 
+    /// The magnitude that the share `density` of the elements of `x` exceeds, where no two are alike: below zero where all are to be kept, so that not
+    /// even a zero is skipped, and zero for an empty slice. Of inputs seen before it is a threshold for those to come (TEAL, Liu et al., 2025).
+    pub fn threshold(x: &[f32], density: f64) -> f32 {
+        let kept = (density.clamp(0.0, 1.0) * x.len() as f64).round() as usize;
+        let mut magnitudes: Vec<f32> = x.iter().map(|v| v.abs()).collect();
+        match magnitudes.len().checked_sub(kept + 1) {
+            Some(at) => *magnitudes.select_nth_unstable_by(at, f32::total_cmp).1,
+            None if x.is_empty() => 0.0,
+            None => -1.0,
+        }
+    }
+
     /// Their numbers.
     pub fn inputs(&self) -> &'a [u32] {
         self.inputs

@@ -44,6 +44,15 @@ proptest! {
     }
 
     #[test]
+    fn a_threshold_is_exceeded_by_the_share_asked_for(x in prop::collection::vec(-1f32..1.0, 0..200), density in 0f64..=1.0) {
+        let threshold = Active::threshold(&x, density);
+        let kept = Active::find(&x, x.len(), threshold).len();
+        let wanted = (density * x.len() as f64).round() as usize;
+        let alike = x.iter().filter(|v| v.abs() == threshold).count();
+        prop_assert!(kept <= wanted && wanted < kept + alike.max(1), "{kept} of {wanted}");
+    }
+
+    #[test]
     fn largest_gradients_equal_their_masked_sums(layer in linear(), seed: u64, count in 0usize..30, threads in 1usize..3) {
         let linear = sizes(layer);
         let mut case = Case::new(layer, seed);

@@ -5,6 +5,9 @@ use crate::layer::Layer;
 use crate::pack::Order;
 use std::fmt;
 
+/// Rows up to which inputs are skipped: of more, hardly any is small in all.
+const FEW: usize = 8;
+
 /// A way to store the weights.
 pub struct Format {
     /// As in the option `--formats` and in the figures.
@@ -19,7 +22,7 @@ impl fmt::Debug for Format {
     }
 }
 
-static ALL: [Format; 6] = [
+static ALL: [Format; 7] = [
     Format { name: "dense", make: |layer, density| boxed((density >= 1.0).then(|| LayerCase::dense(*layer))) },
     Format { name: "vector", make: |layer, density| boxed(LayerCase::blocks(*layer, 8, Order::Importance, density)) },
     Format {
@@ -28,6 +31,7 @@ static ALL: [Format; 6] = [
     },
     Format { name: "nm", make: n_of_4 },
     Format { name: "top_k", make: top },
+    Format { name: "threshold", make: threshold },
     Format {
         name: "unstructured",
         make: |layer, density| boxed(LayerCase::blocks(*layer, 1, Order::Importance, density)),
@@ -49,6 +53,12 @@ fn top(layer: &Layer, density: f64) -> Option<Box<dyn Case>> {
     let outputs = layer.lengths()[2];
     let count = ((density * outputs as f64).round() as usize).max(1);
     boxed(LayerCase::top(*layer, count).ok().filter(|_| density < 1.0))
+}
+
+/// Forward the inputs above a threshold, of a linear layer on few rows, at densities below one.
+fn threshold(layer: &Layer, density: f64) -> Option<Box<dyn Case>> {
+    let few = matches!(layer, Layer::Linear(linear) if linear.rows <= FEW);
+    boxed(LayerCase::above_threshold(*layer, density).ok().filter(|_| few && density < 1.0))
 }
 
 /// Every format.

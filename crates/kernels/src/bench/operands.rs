@@ -16,8 +16,8 @@ pub struct LayerCase {
     pack: Option<(Pack, usize)>,
     /// Outputs whose gradients count, where not all do.
     top: Option<usize>,
-    /// Whether inputs that are zero in all rows are looked for and skipped.
-    skips: bool,
+    /// Inputs with no magnitude above this in any row are looked for and skipped.
+    above: Option<f32>,
     x: Vec<f32>,
     w: Vec<f32>,
     b: Vec<f32>,
@@ -38,7 +38,7 @@ impl LayerCase {
             layer,
             pack: None,
             top: None,
-            skips: false,
+            above: None,
             x: noise(x),
             w: noise(w),
             b: noise(b),
@@ -88,10 +88,22 @@ impl LayerCase {
         let Layer::Linear(Linear { inputs, .. }) = layer else {
             return Err(Error::new("skipping", format!("{layer:?} is no linear layer")));
         };
-        let mut this = Self { skips: true, ..Self::dense(layer) };
+        let mut this = Self { above: Some(0.0), ..Self::dense(layer) };
         let is_zero = |at: usize| at % inputs * count / inputs == (at % inputs + 1) * count / inputs;
         this.x.iter_mut().enumerate().filter(|(at, _)| is_zero(*at)).for_each(|(_, x)| *x = 0.0);
         Ok(this)
+    }
+
+    /// All weights, and forward only the inputs with a magnitude above the threshold that the share `density` of the elements exceeds.
+    ///
+    /// # Errors
+    /// When it is no linear layer.
+    pub fn above_threshold(layer: Layer, density: f64) -> Result<Self, Error> {
+        let Layer::Linear(_) = layer else {
+            return Err(Error::new("threshold", format!("{layer:?} is no linear layer")));
+        };
+        let dense = Self::dense(layer);
+        Ok(Self { above: Some(Active::threshold(&dense.x, density)), ..dense })
     }
 
     fn backward_top(&mut self, linear: Linear, count: usize, threads: usize) -> Result<(), Error> {
@@ -103,6 +115,7 @@ impl LayerCase {
 
     fn pattern(&self) -> Result<Pattern<'_>, Error> {
         match &self.pack {
+            None if self.above.is_some() => Ok(Pattern::Active(Active::new(&[]))),
             None => Ok(Pattern::Dense),
             Some((pack, kept)) => pack.blocks(*kept).map(Pattern::Blocks),
         }
@@ -128,8 +141,8 @@ impl LayerCase {
     /// The inputs that a pass does not skip, where it looks for such.
     fn active(&self, phase: Phase) -> Option<Vec<u32>> {
         match self.layer {
-            Layer::Linear(Linear { inputs, .. }) if self.skips && phase == Phase::Forward => {
-                Some(Active::find(&self.x, inputs, 0.0))
+            Layer::Linear(Linear { inputs, .. }) if phase == Phase::Forward => {
+                self.above.map(|threshold| Active::find(&self.x, inputs, threshold))
             }
             _ => None,
         }
