@@ -128,6 +128,11 @@ pub trait Kernel: Send + Sync {
     /// Whether it computes this key.
     fn takes(&self, key: &Key) -> bool;
 
+    /// Whether it is to be preferred, where it takes a key, to the kernels after it.
+    fn pays(&self, _key: &Key) -> bool {
+        true
+    }
+
     /// Computes the outputs.
     ///
     /// # Errors

@@ -7,6 +7,7 @@ mod block_rows;
 mod dense_conv2d;
 mod dense_linear;
 mod depthwise_conv2d;
+mod narrow_conv2d;
 
 pub use active_inputs::ActiveInputs;
 pub use block_planes::BlockPlanes;
@@ -14,15 +15,17 @@ pub use block_rows::BlockRows;
 pub use dense_conv2d::DenseConv2d;
 pub use dense_linear::DenseLinear;
 pub use depthwise_conv2d::DepthwiseConv2d;
+pub use narrow_conv2d::NarrowConv2d;
 
-static ALL: [&dyn Kernel; 6] = [&DenseLinear, &DepthwiseConv2d, &DenseConv2d, &BlockRows, &BlockPlanes, &ActiveInputs];
+static ALL: [&dyn Kernel; 7] =
+    [&DenseLinear, &DepthwiseConv2d, &NarrowConv2d, &DenseConv2d, &BlockRows, &BlockPlanes, &ActiveInputs];
 
 /// Every kernel.
 pub fn all() -> &'static [&'static dyn Kernel] {
     &ALL
 }
 
-/// The first kernel that takes `key`.
+/// The first kernel that takes `key` and pays there.
 pub fn find(key: &Key) -> Option<&'static dyn Kernel> {
-    ALL.into_iter().find(|kernel| kernel.takes(key))
+    ALL.into_iter().find(|kernel| kernel.takes(key) && kernel.pays(key))
 }

@@ -52,7 +52,7 @@ impl Pack {
         Self::build(layer, [weights, scores], [height, stored], |importance| sort(importance, order))
     }
 
-    /// Packs the blocks of a cut alone, in order of their positions: what one density needs.
+    /// Packs the blocks of a cut alone, in an order that kernels like: what one density needs.
     ///
     /// # Errors
     /// As [`new`](Self::new); when there are not as many blocks.
@@ -61,7 +61,24 @@ impl Pack {
         if kept > stored || order == Order::OfEach(0) {
             return Err(Error::new("pack", format!("{cut:?} of {stored} blocks")));
         }
-        Self::build(layer, [weights, weights], [height, kept], |importance| best(importance, order, kept))
+        let walk = walk(layer);
+        let choose = |importance: &[f32]| along(&walk, &best(importance, order, kept));
+        Self::build(layer, [weights, weights], [height, kept], choose)
+    }
+
+    /// Packs all weights in blocks of eight outputs, in an order that kernels like.
+    ///
+    /// # Errors
+    /// As [`new`](Self::new).
+    pub fn whole(layer: &Layer, weights: &[f32]) -> Result<Self, Error> {
+        const HEIGHT: usize = 8;
+        let (shape, place) = (Shape::of(layer), Place::of(layer));
+        let stored = shape.positions;
+        check(layer, &shape, [weights, weights])?;
+        let positions = walk(layer).repeat(shape.rows(HEIGHT));
+        let mut this = Self { shape, height: HEIGHT, stored, positions, values: Vec::new() };
+        this.values = this.gathered(place, weights);
+        Ok(this)
     }
 
     fn build(
@@ -71,14 +88,7 @@ impl Pack {
         choose: impl Fn(&[f32]) -> Vec<u16>,
     ) -> Result<Self, Error> {
         let shape = Shape::of(layer);
-        let wrong = |what: String| Err(Error::new("pack", what));
-        let needed = layer.lengths()[1];
-        if weights.len() < needed || scores.len() < needed {
-            return wrong(format!("{} weights and {} scores, {layer:?} needs {needed}", weights.len(), scores.len()));
-        }
-        if shape.positions > usize::from(u16::MAX) + 1 {
-            return wrong(format!("{} weights an output do not fit indices of 16 bits", shape.positions));
-        }
+        check(layer, &shape, [weights, scores])?;
         Blocks::new(&[], height, 0, 0)?;
         let place = Place::of(layer);
         let mut this = Self { shape, height, stored, positions: Vec::new(), values: Vec::new() };
@@ -178,6 +188,18 @@ impl Pack {
     }
 }
 
+fn check(layer: &Layer, shape: &Shape, [weights, scores]: [&[f32]; 2]) -> Result<(), Error> {
+    let wrong = |what: String| Err(Error::new("pack", what));
+    let needed = layer.lengths()[1];
+    if weights.len() < needed || scores.len() < needed {
+        return wrong(format!("{} weights and {} scores, {layer:?} needs {needed}", weights.len(), scores.len()));
+    }
+    if shape.positions > usize::from(u16::MAX) + 1 {
+        return wrong(format!("{} weights an output do not fit indices of 16 bits", shape.positions));
+    }
+    Ok(())
+}
+
 /// Positions in the order in which they are stored.
 fn sort(importance: &[f32], order: Order) -> Vec<u16> {
     let mut positions: Vec<u16> = (0..importance.len()).map(|i| i as u16).collect();
@@ -196,6 +218,31 @@ fn sort(importance: &[f32], order: Order) -> Vec<u16> {
         }
     }
     positions
+}
+
+/// All positions of a row of blocks, of a convolution the same element of the kernel in some channels before the next, and rows before columns: a kernel
+/// that adds to the pixels of one position and then to those of its neighbour in the same line waits for the first to be stored.
+fn walk(layer: &Layer) -> Vec<u16> {
+    const CHANNELS: usize = 4;
+    let Layer::Conv2d(conv) = layer else {
+        return (0..Shape::of(layer).positions).map(|position| position as u16).collect();
+    };
+    let [height, width] = conv.kernel;
+    let mut positions = Vec::with_capacity(conv.row());
+    for first in (0..conv.group_inputs()).step_by(CHANNELS) {
+        for element in (0..width).flat_map(|x| (0..height).map(move |y| y * width + x)) {
+            let channels = first..(first + CHANNELS).min(conv.group_inputs());
+            positions.extend(channels.map(|channel| (channel * height * width + element) as u16));
+        }
+    }
+    positions
+}
+
+/// Some positions in the order of a walk over all.
+fn along(walk: &[u16], positions: &[u16]) -> Vec<u16> {
+    let mut there = vec![false; walk.len()];
+    positions.iter().for_each(|&position| there[usize::from(position)] = true);
+    walk.iter().copied().filter(|&position| there[usize::from(position)]).collect()
 }
 
 /// The first `kept` positions in this order, ascending; of equals the first.

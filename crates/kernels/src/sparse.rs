@@ -6,6 +6,10 @@ use crate::pool::split;
 use pulp::Simd;
 use std::ops::Range;
 
+mod passes;
+
+pub(crate) use passes::run;
+
 /// Bytes of planes that one job takes: with what else it needs, they stay in the second-level cache.
 const CACHED: usize = 384 << 10;
 /// Bytes of the output's planes that are in use at a time.
