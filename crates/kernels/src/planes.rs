@@ -247,17 +247,21 @@ impl Planes {
         }
     }
 
-    /// The pixels of the output within a range of a plane, as stretches of a line.
+    /// The pixels of the output within a range of a plane, as stretches of a line; of a sample, where nothing is between its lines.
     pub fn runs(&self, range: Range<usize>, samples: usize) -> impl Iterator<Item = Run> + '_ {
         let flat = self.is_flat();
-        let lines = range.start / self.pitch..range.end.div_ceil(self.pitch).min(samples * self.rows);
+        let [rows, pitch, down, right] = match self.out {
+            [down, right] if right == self.pitch => [1, self.sample(), 1, down * right],
+            [down, right] => [self.rows, self.pitch, down, right],
+        };
+        let lines = range.start / pitch..range.end.div_ceil(pitch).min(samples * rows);
         lines.filter(move |_| !flat).filter_map(move |line| {
-            let (sample, row) = (line / self.rows, line % self.rows);
-            let start = (line * self.pitch).max(range.start);
-            let end = (line * self.pitch + self.out[1]).min(range.end);
-            let pixel = row * self.out[1] + start - line * self.pitch;
+            let (sample, row) = (line / rows, line % rows);
+            let start = (line * pitch).max(range.start);
+            let end = (line * pitch + right).min(range.end);
+            let pixel = row * right + start - line * pitch;
             let run = Run { at: start - range.start, sample, pixel, count: end.saturating_sub(start) };
-            (row < self.out[0] && start < end).then_some(run)
+            (row < down && start < end).then_some(run)
         })
     }
 }
