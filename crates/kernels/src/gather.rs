@@ -28,6 +28,13 @@ pub(crate) fn tile_width(height: usize, vectors: usize) -> usize {
     }
 }
 
+/// [`tile_width`] for [`gather`]: with 16 registers, three vectors of four sums each leave none for the operands that the compiler loads ahead.
+#[inline(always)]
+pub(crate) fn gather_width<S: Simd>(height: usize, vectors: usize) -> usize {
+    let width = tile_width(height, vectors);
+    if height > 1 && S::REGISTER_COUNT < 32 { width.min(2) } else { width }
+}
+
 /// Vectors of the widest tile.
 pub(crate) const WIDEST: usize = 4;
 
@@ -106,7 +113,7 @@ pub(crate) fn gather<S: Simd>(
     let (h, width) = (tile_height::<S>(row.height), v * S::F32_LANES);
     row.assert_fits(planes.len(), at, width, values.len());
     assert!(
-        v == tile_width(row.height, v) && start.len() >= row.height && sums.len() >= row.height * width,
+        v == gather_width::<S>(row.height, v) && start.len() >= row.height && sums.len() >= row.height * width,
         "sums are too short"
     );
     for first in (0..row.height).step_by(h) {

@@ -1,5 +1,4 @@
 //! How a sparse layer is cut into jobs and tiles.
-use crate::gather::tile_width;
 use crate::pattern::{Blocks, Shape};
 use crate::planes::{Planes, Run};
 use crate::pool::split;
@@ -85,13 +84,13 @@ impl Pass<'_> {
         })
     }
 
-    /// The tiles of some samples, and their stretches.
+    /// The tiles of some samples, as wide as `widest` says for blocks of a height and so many vectors, and their stretches.
     #[inline(always)]
-    pub fn tiles<S: Simd>(&self, samples: usize) -> (Vec<Tile>, Vec<Run>) {
+    pub fn tiles<S: Simd>(&self, samples: usize, widest: impl Fn(usize, usize) -> usize) -> (Vec<Tile>, Vec<Run>) {
         let (mut tiles, mut runs) = (Vec::new(), Vec::new());
         let (mut at, length) = (0, self.planes.length(samples));
         while at < length {
-            let vectors = tile_width(self.blocks.height(), (length - at) / S::F32_LANES);
+            let vectors = widest(self.blocks.height(), (length - at) / S::F32_LANES);
             let (end, first) = (at + vectors * S::F32_LANES, runs.len());
             runs.extend(self.planes.runs(at..end, samples));
             tiles.push(Tile { at, vectors, runs: first..runs.len() });

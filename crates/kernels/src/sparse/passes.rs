@@ -1,6 +1,6 @@
 //! The passes of a sparse layer on planes of pixels.
 use super::{CHANNELS, PIXELS, Part, Pass};
-use crate::gather::{Row, WIDEST, correlate, gather, scatter};
+use crate::gather::{Row, WIDEST, correlate, gather, gather_width, scatter, tile_width};
 use crate::kernel::Operands;
 use crate::layer::Layer;
 use crate::pattern::{Blocks, Shape};
@@ -140,7 +140,7 @@ impl WithSimd for Gather<'_, '_> {
         let input = if planes.is_direct() { x } else { &input };
         let offsets = planes.offsets(samples);
         let offsets = Indices::new(&offsets);
-        let (tiles, runs) = pass.tiles::<S>(samples);
+        let (tiles, runs) = pass.tiles::<S>(samples, gather_width::<S>);
         let first = pass.outputs(&part.rows).start;
         let mut sums = Scratch::new(CHANNELS * WIDEST * S::F32_LANES);
         let mut bias = [0.0; CHANNELS];
@@ -190,7 +190,7 @@ impl WithSimd for Scatter<'_, '_> {
         let (length, height) = (pass.planes.length(samples), pass.blocks.height());
         let offsets = pass.planes.offsets(samples);
         let offsets = Indices::new(&offsets);
-        let (tiles, _) = pass.tiles::<S>(samples);
+        let (tiles, _) = pass.tiles::<S>(samples, tile_width);
         let runs: Vec<Run> = pass.planes.runs(0..length, samples).collect();
         sums.fill(0.0);
         let channels = pass.channels(samples);
