@@ -10,10 +10,8 @@ use supple_graph::Phase;
 
 /// Channels of a group below which a tile of a product is mostly empty.
 const FEW: usize = 8;
-/// Input channels up to which the panels of a convolution of single pixels cost more to fill than the product gains by them.
-const SHALLOW: usize = 128;
-/// Output channels from which on that is so forward.
-const WIDE: usize = 64;
+/// Input channels up to which the panels of a convolution of single pixels cost more to fill backward than the product gains by them.
+const SHALLOW: usize = 96;
 /// Pixels of the output from which on packing the weights for one pass does not count.
 const PIXELS: usize = 512;
 
@@ -55,7 +53,6 @@ fn wins(conv: &Conv2d, phase: Phase) -> bool {
     let is_shallow = conv.kernel == [1, 1] && (inputs <= SHALLOW || strides);
     let many = conv.batch * conv.output_size().iter().product::<usize>() >= PIXELS;
     many && match phase {
-        Phase::Forward if conv.kernel == [1, 1] => is_shallow && outputs >= WIDE,
         Phase::Forward => outputs <= FEW && !strides,
         _ => inputs <= FEW || (outputs <= FEW && !strides) || is_shallow,
     }
