@@ -261,16 +261,24 @@ pub(crate) fn tell_slow(graph: &Graph) {
     }
 }
 
-/// Whether gradients reach every parameter that an output depends on: an operator on its slow truth has none.
-pub(crate) fn check_gradients(graph: &Graph) -> Result<()> {
-    let slow: BTreeSet<NodeId> = slow_nodes(graph).into_iter().collect();
+/// For each node whether its values depend on a parameter by numbers that have gradients.
+pub(crate) fn learning(graph: &Graph) -> Vec<bool> {
     let mut learns = vec![false; graph.len()];
     for id in graph.ids() {
         let node = graph.node(id);
         let float = node.facts.iter().any(|fact| fact.dtype == DType::F32);
         let reads = graph.inputs_of(id).iter().any(|value| learns[value.node.0]);
         learns[id.0] = float && (reads || matches!(node.op, Op::Parameter(_)));
-        if learns[id.0] && slow.contains(&id) {
+    }
+    learns
+}
+
+/// Whether gradients reach every parameter that an output depends on: an operator on its slow truth has none.
+pub(crate) fn check_gradients(graph: &Graph) -> Result<()> {
+    let learns = learning(graph);
+    for id in slow_nodes(graph) {
+        let node = graph.node(id);
+        if learns[id.0] {
             return Err(Error::new(&node.name, format!("no gradient goes through {}", node.op.name())));
         }
     }

@@ -17,6 +17,7 @@ mod recorded;
 mod region;
 pub mod scores;
 mod tensor;
+mod thinning;
 pub mod trainer;
 
 pub use adam::AdamConfig;
@@ -27,4 +28,4 @@ pub use error::{Error, Result};
 pub use executor::Executor;
 pub use loss::{Batch, IGNORED, Score};
 pub use model_file::{About, ModelFile};
-pub use trainer::Trainer;
+pub use trainer::{THINNING_STEPS, Trainer};

@@ -1,12 +1,13 @@
 //! What settings cost on this machine.
 use crate::blocks;
+use crate::bridge::learning;
 use crate::error::Result;
 use crate::executor::Executor;
 use crate::layers::MOST_ROWS;
 use crate::loss::{Batch, Score};
 use crate::trainer::Trainer;
 use std::time::Instant;
-use supple_graph::{Array, Blocked, Choice, Elastic, NodeId, Setting, SiteId, SparsityKind};
+use supple_graph::{Array, Choice, Elastic, NodeId, Setting, SiteId, SparsityKind};
 use supple_kernels::{Cut, Layer, Linear};
 
 /// Service times in seconds of one run of `input` at each setting: `rounds` each, interleaved, after a warm-up. A run of the same setting goes before each
@@ -35,18 +36,27 @@ pub fn service_times(
     Ok(times)
 }
 
-/// Times in seconds of one training step at each setting, interleaved, after a warm-up. The trainer's weights move.
+/// Times in seconds of training steps at each setting: `turns`, interleaved, of `steps` in a row, as training runs them, after a warm-up. The trainer's
+/// weights move. Every [`THINNING_STEPS`](crate::trainer::THINNING_STEPS) in a row hold one in which weights are chosen anew.
 ///
 /// # Errors
 /// When the batch does not fit.
-pub fn step_times(trainer: &mut Trainer, settings: &[Setting], batch: &Batch, rounds: usize) -> Result<Vec<Vec<f64>>> {
-    let mut times = vec![Vec::with_capacity(rounds); settings.len()];
-    for round in 0..=rounds {
+pub fn step_times(
+    trainer: &mut Trainer,
+    settings: &[Setting],
+    batch: &Batch,
+    [turns, steps]: [usize; 2],
+) -> Result<Vec<Vec<f64>>> {
+    let mut times = vec![Vec::with_capacity(turns * steps); settings.len()];
+    for turn in 0..=turns {
         for (setting, times) in settings.iter().zip(&mut times) {
-            let start = Instant::now();
-            trainer.step(batch, std::slice::from_ref(setting))?;
-            if round > 0 {
-                times.push(start.elapsed().as_secs_f64());
+            trainer.thin_anew();
+            for _ in 0..if turn > 0 { steps } else { 1 } {
+                let start = Instant::now();
+                trainer.step(batch, std::slice::from_ref(setting))?;
+                if turn > 0 {
+                    times.push(start.elapsed().as_secs_f64());
+                }
             }
         }
     }
@@ -91,42 +101,58 @@ pub fn count(layer: &Linear, Choice { kind, density }: Choice) -> usize {
     kind.kept(layer.outputs, density)
 }
 
-/// The linear layers whose gradients can be thinned out, as kernels see them for `batch` samples.
-///
-/// # Errors
-/// When a layer is none that there are kernels for.
-pub fn gradient_layers(elastic: &Elastic, batch: usize) -> Result<Vec<(SiteId, Linear)>> {
-    let mut found = Vec::new();
-    for &(layer, site) in elastic.analysis().gradients() {
-        if let Layer::Linear(linear) = layer_of(elastic, layer, batch)? {
-            found.push((site, linear));
-        }
-    }
-    Ok(found)
+/// A layer as kernels see it.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Seen<L> {
+    /// The site within it.
+    pub site: SiteId,
+    /// Its shapes.
+    pub layer: L,
+    /// Whether something before it learns, so that training asks for the gradient of its input.
+    pub learns: bool,
 }
 
-/// The linear layers that may skip inputs that are zero, as kernels see them for `batch` samples: those of few rows. The site is that of their weights.
+/// The linear layers whose gradients can be thinned out, for `batch` samples.
 ///
 /// # Errors
 /// When a layer is none that there are kernels for.
-pub fn skipping_layers(elastic: &Elastic, batch: usize) -> Result<Vec<(SiteId, Linear)>> {
-    let linear = |(site, layer)| match layer {
-        Layer::Linear(linear) if linear.rows <= MOST_ROWS => Some((site, linear)),
-        _ => None,
+pub fn gradient_layers(elastic: &Elastic, batch: usize) -> Result<Vec<Seen<Linear>>> {
+    let layers = elastic.analysis().gradients().iter().copied();
+    Ok(seen(elastic, layers, batch)?.into_iter().filter_map(linear).collect())
+}
+
+/// The linear layers that may skip inputs that are zero, for `batch` samples: those of few rows. The site is that of their weights.
+///
+/// # Errors
+/// When a layer is none that there are kernels for.
+pub fn skipping_layers(elastic: &Elastic, batch: usize) -> Result<Vec<Seen<Linear>>> {
+    let layers = blocked_layers(elastic, batch)?.into_iter().filter_map(linear);
+    Ok(layers.filter(|seen| seen.layer.rows <= MOST_ROWS).collect())
+}
+
+/// The layers within whose weights something can be left out, for `batch` samples.
+///
+/// # Errors
+/// When a layer is none that there are kernels for.
+pub fn blocked_layers(elastic: &Elastic, batch: usize) -> Result<Vec<Seen<Layer>>> {
+    let layers = elastic.analysis().blocked().iter().map(|&(blocked, site)| (blocked.layer, site));
+    seen(elastic, layers, batch)
+}
+
+fn seen(elastic: &Elastic, layers: impl Iterator<Item = (NodeId, SiteId)>, batch: usize) -> Result<Vec<Seen<Layer>>> {
+    let graph = elastic.graph();
+    let learning = learning(graph);
+    let see = |(id, site): (NodeId, SiteId)| {
+        let facts = graph.input_facts(id);
+        let layer = blocks::layer_at(&graph.node(id).op, &facts[0].shape_at(batch), &facts[1].shape_at(1))?;
+        Ok(Seen { site, layer, learns: learning[graph.inputs_of(id)[0].node.0] })
     };
-    Ok(blocked_layers(elastic, batch)?.into_iter().filter_map(linear).collect())
+    layers.map(see).collect()
 }
 
-/// The layers within whose weights something can be left out, as kernels see them for `batch` samples.
-///
-/// # Errors
-/// When a layer is none that there are kernels for.
-pub fn blocked_layers(elastic: &Elastic, batch: usize) -> Result<Vec<(SiteId, Layer)>> {
-    let layer = |&(blocked, site): &(Blocked, SiteId)| Ok((site, layer_of(elastic, blocked.layer, batch)?));
-    elastic.analysis().blocked().iter().map(layer).collect()
-}
-
-fn layer_of(elastic: &Elastic, id: NodeId, batch: usize) -> Result<Layer> {
-    let facts = elastic.graph().input_facts(id);
-    blocks::layer_at(&elastic.graph().node(id).op, &facts[0].shape_at(batch), &facts[1].shape_at(1))
+fn linear(Seen { site, layer, learns }: Seen<Layer>) -> Option<Seen<Linear>> {
+    match layer {
+        Layer::Linear(layer) => Some(Seen { site, layer, learns }),
+        Layer::Conv2d(_) => None,
+    }
 }

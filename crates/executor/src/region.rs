@@ -6,7 +6,7 @@ use supple_graph::Extent;
 use supple_kernels::adam::Stretch;
 
 /// Elements of a tensor, as ranges of every axis, in order.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Region(Vec<Vec<Range<usize>>>);
 
 impl Region {

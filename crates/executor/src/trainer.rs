@@ -1,6 +1,5 @@
 //! Nested training: one set of weights that is good at every density.
 use crate::adam::{AdamConfig, SLOTS, Slots};
-use crate::blocks::Blocks;
 use crate::bridge::{self, BreakEven, Mode, Program, Thinned, Wiring, pays};
 use crate::device::Backend;
 use crate::error::{Error, Result};
@@ -10,6 +9,8 @@ use crate::layers::{has_kernels, pack};
 use crate::loss::{Batch, cross_entropy, rows};
 use crate::region::Region;
 use crate::tensor::{Any, download, lengths, upload};
+pub use crate::thinning::THINNING_STEPS;
+use crate::thinning::{Left, Thinning};
 use burn::backend::ops::{ActivationOps, BoolTensorOps, FloatTensorOps};
 use burn::backend::{AutodiffBackend, Dispatch};
 use burn::tensor::Tensor;
@@ -30,6 +31,7 @@ pub struct Trainer {
     mode: Mode,
     break_even: BreakEven,
     parameters: BTreeMap<NodeId, (Any, Slots)>,
+    thinning: Thinning,
 }
 
 /// Loss and gradients of one pass.
@@ -65,7 +67,8 @@ impl Trainer {
         let threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
         let mode = Mode { kernels: has_kernels(backend), fuse: false, threads };
         let wiring = Wiring::of(elastic.graph());
-        Ok(Self { elastic, wiring, backend, config, mode, break_even: BreakEven::new(), parameters })
+        let (break_even, thinning) = (BreakEven::new(), Thinning::default());
+        Ok(Self { elastic, wiring, backend, config, mode, break_even, parameters, thinning })
     }
 
     /// Runs with this many threads where our own kernels compute, by default one for each processor; Burn's operators use rayon's pool.
@@ -80,6 +83,20 @@ impl Trainer {
     pub fn with_kernels(mut self, kernels: bool) -> Self {
         self.mode.kernels = kernels && has_kernels(self.backend);
         self
+    }
+
+    /// Chooses anew every so many steps, 1 or more, which weights are left where a setting thins out within layers; [`THINNING_STEPS`] by default. In
+    /// between, a setting leaves the same weights as at the step that first met it.
+    #[must_use]
+    pub fn with_thinning_every(mut self, steps: usize) -> Self {
+        self.thinning = Thinning::every(steps);
+        self
+    }
+
+    /// Chooses at the next step which weights are left, as a trainer does that starts from the present [`weights`](Self::weights) and
+    /// [`slots`](Self::slots).
+    pub fn thin_anew(&mut self) {
+        self.thinning.forget();
     }
 
     /// Up to which density blocks of weights are packed, where that was measured.
@@ -108,13 +125,21 @@ impl Trainer {
     /// # Errors
     /// When the batch does not fit the graph or a setting has not one choice a site.
     pub fn step(&mut self, batch: &Batch, settings: &[Setting]) -> Result<Vec<f64>> {
+        let mut thinning = std::mem::take(&mut self.thinning);
+        thinning.step();
+        let losses = self.step_thinned(&mut thinning, batch, settings);
+        self.thinning = thinning;
+        losses
+    }
+
+    fn step_thinned(&mut self, thinning: &mut Thinning, batch: &Batch, settings: &[Setting]) -> Result<Vec<f64>> {
         let Some((first, rest)) = settings.split_first() else { return Ok(Vec::new()) };
-        let teacher = self.pass(batch, first, None)?;
+        let teacher = self.pass(thinning, batch, first, None)?;
         let probabilities = Dispatch::softmax(teacher.logits, 1);
         let mut losses = vec![teacher.loss];
         let mut total = teacher.gradients;
         for setting in rest {
-            let pass = self.pass(batch, setting, Some(&probabilities))?;
+            let pass = self.pass(thinning, batch, setting, Some(&probabilities))?;
             losses.push(pass.loss);
             for (id, part) in pass.gradients {
                 add_part(&mut total, id, part);
@@ -131,17 +156,17 @@ impl Trainer {
         Ok(losses)
     }
 
-    /// Loss and gradients at one setting, against the targets, without a step.
+    /// Loss and gradients at one setting of the weights as they are now, against the targets, without a step.
     ///
     /// # Errors
     /// As [`step`](Self::step).
     pub fn gradients(&self, batch: &Batch, setting: &Setting) -> Result<(f64, Gradients)> {
-        let pass = self.pass(batch, setting, None)?;
+        let pass = self.pass(&mut Thinning::default(), batch, setting, None)?;
         let gradients = pass.gradients.into_iter().map(|(id, part)| Ok((id, download(part.gradient)?)));
         Ok((pass.loss, gradients.collect::<Result<_>>()?))
     }
 
-    fn pass(&self, batch: &Batch, setting: &Setting, teacher: Option<&Any>) -> Result<Pass> {
+    fn pass(&self, thinning: &mut Thinning, batch: &Batch, setting: &Setting, teacher: Option<&Any>) -> Result<Pass> {
         let graph = self.elastic.graph();
         let samples = check_inputs(graph, std::slice::from_ref(&batch.input))?;
         let device = self.backend.device().autodiff();
@@ -160,7 +185,7 @@ impl Trainer {
         let mut there = BTreeMap::new();
         for thinned in program.thinned() {
             let Some(leaf) = sources[thinned.weight.0].take() else { continue };
-            let (mask, weights) = self.thin(&mut program, &thinned, leaf)?;
+            let (mask, weights) = self.thin(thinning, &mut program, &thinned, leaf)?;
             there.insert(thinned.weight, mask);
             sources[thinned.weight.0] = Some(weights);
         }
@@ -208,21 +233,18 @@ impl Trainer {
         Ok(self.elastic.analysis().gradients().iter().filter_map(top).collect())
     }
 
-    /// Where the blocks are that are left of a layer's weights, and the weights as the layer is to take them: packed, or with zeros where that is not
-    /// slower.
-    fn thin(&self, program: &mut Program, thinned: &Thinned, leaf: Any) -> Result<(Any, Any)> {
-        let device = self.backend.device();
-        let weights = download(<Dispatch as AutodiffBackend>::inner(leaf.clone()))?;
-        let blocks = Blocks::best(&thinned.op, &weights, thinned.choice)?;
-        let mask = blocks.mask()?;
-        let there = upload(&mask, DType::Bool, device.as_dispatch());
+    /// Where weights are left within a layer, and the weights as the layer is to take them: packed, or with zeros where that is not slower.
+    fn thin(&self, thinning: &mut Thinning, program: &mut Program, thinned: &Thinned, leaf: Any) -> Result<(Any, Any)> {
+        let weights = <Dispatch as AutodiffBackend>::inner(leaf.clone());
+        let Left { blocks, there, mask } =
+            thinning.left(thinned, program.region(thinned.weight), weights, self.backend)?;
         let pays = self.mode.kernels && thinned.pays(&self.break_even);
         let weights = match pays.then(|| pack(&leaf, blocks.clone())).flatten() {
             Some(values) => {
                 program.pack(thinned.layer, blocks);
                 values
             }
-            None => Dispatch::float_mul(leaf, upload(&mask, DType::F32, device.autodiff().as_dispatch())),
+            None => Dispatch::float_mul(leaf, mask),
         };
         Ok((there, weights))
     }

@@ -3,12 +3,13 @@ use crate::model::Model;
 use anyhow::{Result, ensure};
 use std::collections::BTreeSet;
 use std::time::Duration;
-use supple_executor::{Batch, BreakEven, Executor, measure, pays};
+use supple_executor::measure::{self, Seen};
+use supple_executor::{Batch, BreakEven, Executor, pays};
 use supple_graph::blocks::WITHIN;
 use supple_graph::kinds::{Threshold, TopK};
 use supple_graph::{Choice, Density, Elastic, Kind, Phase, Setting, Site, SiteId, SparsityKind};
 use supple_kernels::Cut;
-use supple_kernels::bench::{Times, cuts_against_dense, skips_against_dense, tops_against_dense};
+use supple_kernels::bench::{Times, Trial, cuts_against_dense, skips_against_dense, tops_against_dense};
 use supple_strategy::ladder::pareto;
 use supple_strategy::solvers::Greedy;
 use supple_strategy::{
@@ -142,25 +143,26 @@ pub fn profile(executor: &mut Executor, stamp: Stamp, input: &Batch, rounds: usi
 pub fn layer_times(elastic: &Elastic, input: &Batch, threads: usize, rounds: usize) -> Result<Vec<LayerTimes>> {
     const TURNS: usize = 3;
     let turn = Duration::from_micros(2000 * rounds as u64 / TURNS as u64);
-    let (turns, batch) = ((TURNS, turn), input.input.shape()[0]);
+    let batch = input.input.shape()[0];
+    let trial = |learns| Trial { learns, threads, turns: (TURNS, turn) };
     let choices = |site: SiteId| -> Vec<Choice> { choices(&elastic.analysis().sites[site.0]).collect() };
     let mut found = Vec::new();
-    for (site, layer) in measure::blocked_layers(elastic, batch)? {
+    for Seen { site, layer, learns } in measure::blocked_layers(elastic, batch)? {
         let choices = choices(site);
         let cuts: Vec<Cut> = choices.iter().map(|&choice| measure::cut(&layer, choice)).collect();
-        found.extend(times_of(site, &choices, cuts_against_dense(&layer, &cuts, threads, turns)?));
+        found.extend(times_of(site, &choices, cuts_against_dense(&layer, &cuts, trial(learns))?));
     }
-    for (site, layer) in measure::gradient_layers(elastic, batch)? {
+    for Seen { site, layer, learns } in measure::gradient_layers(elastic, batch)? {
         let choices = choices(site);
         let counts: Vec<usize> = choices.iter().map(|&choice| measure::count(&layer, choice)).collect();
-        let (dense, some) = tops_against_dense(layer, &counts, threads, turns)?;
+        let (dense, some) = tops_against_dense(layer, &counts, trial(learns))?;
         let some = some.into_iter().map(|times| Times { forward: dense.forward, ..times }).collect();
         found.extend(times_of(site, &choices, (dense, some)));
     }
     let active: Vec<Choice> = choices_of(Kind::Threshold(Threshold)).collect();
-    for (site, layer) in measure::skipping_layers(elastic, batch)? {
+    for Seen { site, layer, learns } in measure::skipping_layers(elastic, batch)? {
         let counts: Vec<usize> = active.iter().map(|choice| choice.density.kept(layer.inputs)).collect();
-        let (dense, some) = skips_against_dense(layer, &counts, threads, turns)?;
+        let (dense, some) = skips_against_dense(layer, &counts, trial(learns))?;
         let some = some.into_iter().map(|times| Times { backward: dense.backward, ..times }).collect();
         found.extend(times_of(site, &active, (dense, some)));
     }

@@ -101,13 +101,14 @@ pub fn checkpoint_of(out: &Path) -> PathBuf {
 }
 
 impl<'a> Training<'a> {
-    /// A run from the model's weights.
+    /// A run from the model's weights. What is left within layers is chosen anew at each step: settings drawn at random are hardly met twice, and a run
+    /// that goes on equals one that never stopped.
     ///
     /// # Errors
     /// When the weights do not fit the graph.
     pub fn new(model: Model, data: &'a Data, options: Options, out: &Path, backend: Backend) -> Result<Self> {
         let adam = AdamConfig { rate: options.rate, ..AdamConfig::default() };
-        let trainer = Trainer::new(model.elastic().clone(), model.weights(), adam, backend)?;
+        let trainer = Trainer::new(model.elastic().clone(), model.weights(), adam, backend)?.with_thinning_every(1);
         Ok(Self { model, data, options, backend, trainer, step: 0, checkpoint: checkpoint_of(out) })
     }
 

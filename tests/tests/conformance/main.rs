@@ -319,6 +319,25 @@ fn the_memory_of_weights_that_never_learnt_is_fresh() {
 }
 
 #[test]
+fn a_setting_leaves_the_same_weights_until_they_are_chosen_anew() {
+    for_each(|model, backend| {
+        let settings = [model.within(WITHIN[1], 250)];
+        let mut trainer = model.trainer(backend).with_thinning_every(2);
+        (0..2).for_each(|_| drop(trainer.step(&model.batch, &settings).unwrap()));
+        let slots = trainer.slots().unwrap();
+        let steps = slots.iter().filter(|(slot, _)| slot.ends_with("#bias1")).flat_map(|(_, powers)| powers.data());
+        assert!(steps.clone().any(|&power| power < 0.85));
+        assert!(steps.copied().all(|power| power == 1.0 || power < 0.85), "{} on {backend}", model.name);
+        let [mut each, mut asked] = [1, 50].map(|steps| model.trainer(backend).with_thinning_every(steps));
+        for _ in 0..3 {
+            asked.thin_anew();
+            assert_eq!(each.step(&model.batch, &settings).unwrap(), asked.step(&model.batch, &settings).unwrap());
+        }
+        assert_eq!(each.weights().unwrap(), asked.weights().unwrap(), "{} on {backend}", model.name);
+    });
+}
+
+#[test]
 fn a_trainer_that_goes_on_equals_one_that_never_stopped() {
     for_each(|model, backend| {
         let settings = [model.uniform(1000), model.uniform(125), model.mixed(WITHIN[0])];
@@ -328,6 +347,7 @@ fn a_trainer_that_goes_on_equals_one_that_never_stopped() {
         let mut through = model.trainer(backend);
         steps(&mut through, 2);
         let stored = ModelFile::from_bytes(&model.file(&through).to_bytes(false).unwrap()).unwrap();
+        through.thin_anew();
         let mut resumed = model.trainer_from(&stored.weights, backend);
         resumed.restore_slots(&stored.slots).unwrap();
         assert_eq!(steps(&mut through, 3), steps(&mut resumed, 3), "{} on {backend}", model.name);

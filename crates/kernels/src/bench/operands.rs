@@ -18,6 +18,10 @@ pub struct LayerCase {
     top: Option<usize>,
     /// Inputs with no magnitude above this in any row are looked for and skipped.
     above: Option<f32>,
+    /// Whether the gradient of the input is wanted.
+    learns: bool,
+    /// Dense weights that the values are gathered from, and that their gradients go back to.
+    whole: Option<Vec<f32>>,
     x: Vec<f32>,
     w: Vec<f32>,
     b: Vec<f32>,
@@ -39,6 +43,8 @@ impl LayerCase {
             pack: None,
             top: None,
             above: None,
+            learns: true,
+            whole: None,
             x: noise(x),
             w: noise(w),
             b: noise(b),
@@ -67,6 +73,23 @@ impl LayerCase {
         pack.blocks(kept)?;
         let (w, dw) = (pack.values().to_vec(), vec![0.0; pack.values().len()]);
         Ok(Self { pack: Some((pack, kept)), w, dw, ..dense })
+    }
+
+    /// The blocks of a cut alone, gathered from dense weights at each pass backward, and their gradients put back.
+    ///
+    /// # Errors
+    /// As [`cut`](Self::cut).
+    pub fn chosen(layer: Layer, cut: Cut) -> Result<Self, Error> {
+        let dense = Self::dense(layer);
+        let pack = Pack::best(&layer, &dense.w, cut)?;
+        let (w, dw) = (pack.values().to_vec(), vec![0.0; pack.values().len()]);
+        Ok(Self { pack: Some((pack, cut.kept)), whole: Some(dense.w), w, dw, ..dense })
+    }
+
+    /// The same with or without the gradient of the input.
+    #[must_use]
+    pub fn learning(self, learns: bool) -> Self {
+        Self { learns, ..self }
     }
 
     /// All weights, and backward only the `count` outputs with the largest gradients.
@@ -109,7 +132,9 @@ impl LayerCase {
     fn backward_top(&mut self, linear: Linear, count: usize, threads: usize) -> Result<(), Error> {
         let kept = top::outputs(&self.dy, linear.outputs, count);
         let backward = top::Backward { layer: linear, kept: &kept, dy: &self.dy, threads };
-        backward.input(&self.w, &mut self.dx)?;
+        if self.learns {
+            backward.input(&self.w, &mut self.dx)?;
+        }
         backward.weights(&self.x, &mut self.dw, &mut self.db)
     }
 
@@ -162,8 +187,17 @@ impl Case for LayerCase {
         if let (Layer::Linear(linear), Some(count)) = (self.layer, self.top) {
             return self.backward_top(linear, count, threads);
         }
-        self.pass(Phase::BackwardInput, threads)?;
-        self.pass(Phase::BackwardWeight, threads)
+        if let (Some(whole), Some((pack, _))) = (&self.whole, &self.pack) {
+            self.w = pack.gather(&self.layer, whole)?;
+        }
+        if self.learns {
+            self.pass(Phase::BackwardInput, threads)?;
+        }
+        self.pass(Phase::BackwardWeight, threads)?;
+        match (&mut self.whole, &self.pack) {
+            (Some(whole), Some((pack, kept))) => pack.unpack(&self.layer, &self.dw, *kept, whole),
+            _ => Ok(()),
+        }
     }
 
     fn chosen(&self) -> &'static str {

@@ -6,32 +6,33 @@ use crate::layer::{Layer, Linear};
 use crate::pack::Cut;
 use std::time::Duration;
 
-/// The times of a layer with all weights and with those of each cut, in the order of the cuts; each the median over so many `turns`
-/// of at most so long a pass.
+/// How a layer is compared with itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Trial {
+    /// Whether backward asks for the gradient of the input, as it does where something before the layer learns.
+    pub learns: bool,
+    /// Threads.
+    pub threads: usize,
+    /// How often each case has its turn, and about how long a turn of one pass is.
+    pub turns: (usize, Duration),
+}
+
+/// The median times of a layer with all weights and with those of each cut, in the order of the cuts, backward as training does it: with values gathered
+/// from dense weights, and gradients put back to where these stand.
 ///
 /// # Errors
 /// When the layer's weights do not fit a pack, there are fewer blocks than a cut keeps, or a kernel refuses its operands.
-pub fn cuts_against_dense(
-    layer: &Layer,
-    cuts: &[Cut],
-    threads: usize,
-    turns: (usize, Duration),
-) -> Result<(Times, Vec<Times>), Error> {
-    against_dense(layer, cuts.iter().map(|&cut| LayerCase::cut(*layer, cut)), threads, turns)
+pub fn cuts_against_dense(layer: &Layer, cuts: &[Cut], trial: Trial) -> Result<(Times, Vec<Times>), Error> {
+    against_dense(layer, cuts.iter().map(|&cut| LayerCase::chosen(*layer, cut)), trial)
 }
 
 /// The times of a linear layer whose gradients all count, and of the same where only those of `counts` outputs do; as [`cuts_against_dense`].
 ///
 /// # Errors
 /// When a kernel refuses its operands.
-pub fn tops_against_dense(
-    layer: Linear,
-    counts: &[usize],
-    threads: usize,
-    turns: (usize, Duration),
-) -> Result<(Times, Vec<Times>), Error> {
+pub fn tops_against_dense(layer: Linear, counts: &[usize], trial: Trial) -> Result<(Times, Vec<Times>), Error> {
     let layer = Layer::Linear(layer);
-    against_dense(&layer, counts.iter().map(|&count| LayerCase::top(layer, count)), threads, turns)
+    against_dense(&layer, counts.iter().map(|&count| LayerCase::top(layer, count)), trial)
 }
 
 /// The times of a linear layer on inputs of which none is zero, and of the same on those of `counts` inputs, the others being zero in all rows, looked for
@@ -39,24 +40,19 @@ pub fn tops_against_dense(
 ///
 /// # Errors
 /// When a kernel refuses its operands.
-pub fn skips_against_dense(
-    layer: Linear,
-    counts: &[usize],
-    threads: usize,
-    turns: (usize, Duration),
-) -> Result<(Times, Vec<Times>), Error> {
+pub fn skips_against_dense(layer: Linear, counts: &[usize], trial: Trial) -> Result<(Times, Vec<Times>), Error> {
     let layer = Layer::Linear(layer);
-    against_dense(&layer, counts.iter().map(|&count| LayerCase::skipping(layer, count)), threads, turns)
+    against_dense(&layer, counts.iter().map(|&count| LayerCase::skipping(layer, count)), trial)
 }
 
 fn against_dense(
     layer: &Layer,
     others: impl Iterator<Item = Result<LayerCase, Error>>,
-    threads: usize,
-    (rounds, turn): (usize, Duration),
+    Trial { learns, threads, turns: (rounds, turn) }: Trial,
 ) -> Result<(Times, Vec<Times>), Error> {
     let dense = std::iter::once(Ok(LayerCase::dense(*layer)));
-    let mut cases = dense.chain(others).collect::<Result<Vec<_>, _>>()?;
+    let cases = dense.chain(others).map(|case| Ok(case?.learning(learns)));
+    let mut cases = cases.collect::<Result<Vec<_>, Error>>()?;
     let mut times = vec![Vec::new(); cases.len()];
     for _ in 0..rounds.max(1) {
         for (case, times) in cases.iter_mut().zip(&mut times) {

@@ -7,7 +7,7 @@ use crate::options::{BenchCommand, Common, Source};
 use anyhow::Result;
 use std::hint::black_box;
 use std::time::Instant;
-use supple_executor::{AdamConfig, Backend, Executor, Trainer, measure};
+use supple_executor::{AdamConfig, Backend, Batch, Executor, THINNING_STEPS, Trainer, measure};
 use supple_graph::{Density, Phase, Setting};
 use supple_strategy::policies::{self, PolicyOptions};
 use supple_strategy::{
@@ -23,8 +23,8 @@ const ROUNDS_OF_TURNS: usize = 3;
 /// Runs of each density.
 const ROUNDS: usize = 60;
 
-/// Steps of training at each density.
-const STEPS: usize = 15;
+/// Turns of training at each density.
+const TURNS_OF_STEPS: usize = 3;
 
 /// Runs a benchmark.
 ///
@@ -121,6 +121,13 @@ fn observation(turn: u32) -> Observation {
     }
 }
 
+/// The mean step of each turn at each setting: weights within layers are chosen in one step of each.
+fn step_times(trainer: &mut Trainer, settings: &[Setting], input: &Batch) -> Result<Vec<Vec<f64>>> {
+    let times = measure::step_times(trainer, settings, input, [TURNS_OF_STEPS, THINNING_STEPS])?;
+    let mean = |turn: &[f64]| turn.iter().sum::<f64>() / turn.len() as f64;
+    Ok(times.iter().map(|times| times.chunks(THINNING_STEPS).map(mean).collect()).collect())
+}
+
 /// Measures every density of axes and within weights: runs, or steps of training.
 fn density(source: &Source, batch: usize, train: bool, kind: Option<&str>, common: &Common) -> Result<End> {
     let Opened { model, mut executor, batches, .. } = source.open(common, batch)?;
@@ -140,7 +147,7 @@ fn density(source: &Source, batch: usize, train: bool, kind: Option<&str>, commo
         let trainer = Trainer::new(model.elastic().clone(), model.weights(), adam, backend)?;
         let mut trainer = trainer.with_threads(usize::from(source.threads));
         trainer.set_break_even(break_even(&layers, LayerTimes::training));
-        (measure::step_times(&mut trainer, &settings, input, STEPS)?, "step_ms")
+        (step_times(&mut trainer, &settings, input)?, "step_ms")
     } else {
         executor.set_break_even(break_even(&layers, LayerTimes::inference));
         settings.iter().try_for_each(|setting| executor.prepare(setting))?;

@@ -21,8 +21,8 @@ use supple_strategy::{Amounts, Ladder, LayerTimes, Rung, Spread, break_even};
 /// Seed of weights and order where none can be given.
 const SEED: u64 = 1;
 
-/// Steps measured at each density.
-const ROUNDS: usize = 3;
+/// Turns at each density, and steps of one, that are measured.
+const STEPS: [usize; 2] = [2, 3];
 
 /// Rounds of each layer alone.
 const LAYER_ROUNDS: usize = 9;
@@ -95,16 +95,21 @@ pub(crate) fn observed(options: &Fidelity, scenario: &Scenario, trace: &Trace, n
     let timing = options.calibration.as_deref().map(read_json::<Calibration>).transpose()?;
     let timing = timing.map(|found| found.timing).unwrap_or_default();
     let settings: Vec<Setting> = ladder.rungs().iter().map(|rung| rung.setting.clone()).collect();
+    let guided = || -> Result<Trainer> {
+        let mut trainer = fresh()?;
+        trainer.set_break_even(break_even(&ladder.layers, LayerTimes::training));
+        Ok(trainer)
+    };
     let (mut live, mut simulated) = (Vec::new(), Vec::new());
     for name in names {
-        let mut services = measure::step_times(&mut fresh()?, &settings, &input, ROUNDS)?;
+        let mut services = measure::step_times(&mut guided()?, &settings, &input, STEPS)?;
         let (mut guide, mut trainer) = (policy(name, scenario, &ladder)?, fresh()?);
         eprintln!("live {name}: {} steps by {:.1} s", wanted.steps, deadline(scenario, &ladder));
         let next = |step| batches.of_step(step);
         let (run, replay) =
             train_live(&mut trainer, &ladder, next, scenario, trace, &[Tid::current()], (name, guide.as_mut()))?;
         live.push(Observed::of_training(&run, replay.service(run.records.len()), replay.switches.clone()));
-        let after = measure::step_times(&mut fresh()?, &settings, &input, ROUNDS)?;
+        let after = measure::step_times(&mut guided()?, &settings, &input, STEPS)?;
         services.iter_mut().zip(after).for_each(|(times, after)| times.extend(after));
         let machine = ladder.with_services(services.into_iter().map(Spread::of).collect::<Result<_, _>>()?)?;
         let phase_ms = phase_ms(&replay.probe, timing.tick_ms);
@@ -132,7 +137,7 @@ fn step_ladder(mut trainer: Trainer, batch: &Batch, stamp: supple_strategy::Stam
     trainer.set_break_even(break_even(&layers, LayerTimes::training));
     let phases = &Phase::ALL[..3];
     let settings = ladders::everywhere(&elastic, phases);
-    let times = measure::step_times(&mut trainer, &settings, batch, ROUNDS)?;
+    let times = measure::step_times(&mut trainer, &settings, batch, STEPS)?;
     let flops = |setting: &Setting| -> Result<f64> {
         phases.iter().map(|&phase| Ok(elastic.work(setting, 1, phase)?.flops)).sum()
     };
