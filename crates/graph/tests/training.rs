@@ -221,6 +221,7 @@ fn windows() {
         check(Pool { function, window }, &[&[1, 2, 3, 3]], WIDE);
     }
     check(AdaptivePool { max: false, to: vec![3, 2] }, &[&[1, 2, 5, 3]], WIDE);
+    check(AdaptivePool { max: true, to: vec![3, 2] }, &[&[1, 2, 5, 3]], WIDE);
     for interpolation in [Interpolation::Floor, Interpolation::Linear, Interpolation::Cubic] {
         let op = Resize { to: vec![5], scale: vec![5.0 / 3.0], interpolation, coordinates: Coordinates::HalfPixel };
         check(op, &[&[1, 2, 3]], WIDE);

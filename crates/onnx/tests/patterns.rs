@@ -2,7 +2,7 @@
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
-use supple_graph::{Array, Density, Elastic, Group, Setting, SiteId, Weights};
+use supple_graph::{Array, Density, Elastic, Group, Op, Setting, SiteId, Weights};
 use supple_onnx::{Options, read};
 
 fn folder() -> PathBuf {
@@ -59,6 +59,17 @@ fn groups_are_those_of_torch_pruning() {
         let found: BTreeSet<Coupled> = model(&name).0.analysis().groups.iter().map(coupled).collect();
         let (missing, extra) = (expected.difference(&found).next(), found.difference(&expected).next());
         assert!(missing.is_none() && extra.is_none(), "{name}: missing {missing:?}, unexpected {extra:?}");
+    }
+}
+
+#[test]
+fn attention_is_one_operator_however_it_was_written() {
+    for name in ["attention", "projections", "shifted", "named"] {
+        let (elastic, _) = model(name);
+        let graph = elastic.graph();
+        let count = |is: fn(&Op) -> bool| graph.ids().filter(|&id| is(&graph.node(id).op)).count();
+        assert_eq!(count(|op| matches!(op, Op::Attention(_))), 1, "{name}");
+        assert_eq!(count(|op| matches!(op, Op::Softmax(_))), 0, "{name}");
     }
 }
 

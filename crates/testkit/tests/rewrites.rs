@@ -20,6 +20,8 @@ enum Masks {
     /// The condition is computed from the input.
     Computed,
     Both,
+    /// Added to scores with an axis more, which is gone behind it.
+    Apart,
 }
 
 #[derive(Debug)]
@@ -45,6 +47,7 @@ fn plans() -> impl Strategy<Value = Plan> {
         Masks::Chosen(f32::NEG_INFINITY),
         Masks::Computed,
         Masks::Both,
+        Masks::Apart,
     ];
     let of = (0.5_f32..2.0, 0.5_f32..2.0, select(masks.to_vec()));
     (of, any::<[bool; 4]>()).prop_map(|((a, b, masks), [scalar, divided, mask_first, read])| Plan {
@@ -79,8 +82,11 @@ fn masked(graph: &mut Graph, scores: Value, x: Value, plan: &Plan) -> Value {
         let pair = if plan.mask_first { [mask, scores] } else { [scores, mask] };
         scores = graph.add("biased", Binary { function: BinaryFunction::Add }, &pair).unwrap();
     }
+    if plan.masks == Masks::Apart {
+        return masked_apart(graph, scores, &later, plan.mask_first);
+    }
     let hidden = match plan.masks {
-        Masks::None | Masks::Added => return scores,
+        Masks::Apart | Masks::None | Masks::Added => return scores,
         Masks::Chosen(hidden) => hidden,
         Masks::Computed | Masks::Both => f32::NEG_INFINITY,
     };
@@ -93,6 +99,19 @@ fn masked(graph: &mut Graph, scores: Value, x: Value, plan: &Plan) -> Value {
     let hidden = constant(graph, "hidden", Array::full(&[], hidden));
     let pair = if plan.mask_first { [hidden, scores] } else { [scores, hidden] };
     graph.add("masked", Where {}, &[condition, pair[0], pair[1]]).unwrap()
+}
+
+/// A mask of two heads, or of all alike, on scores whose heads and samples have an axis between them.
+fn masked_apart(graph: &mut Graph, scores: Value, later: &Array, alike: bool) -> Value {
+    let heads = if alike { 1 } else { 2 };
+    let mask = Array::from_fn(&[heads, 1, 4, 4], |at| (at[0] as f32 - 9.0) * later.at(&at[2..]));
+    let mask = constant(graph, "mask", mask);
+    let joined = graph.fact(scores).unwrap().shape.clone();
+    let [batch, two, rest @ ..] = &joined[..] else { unreachable!("scores have heads") };
+    let apart = [&[*batch, *two, Dim::Fixed(1)], rest].concat();
+    let scores = graph.add("apart", Reshape { to: apart }, &[scores]).unwrap();
+    let scores = graph.add("masked", Binary { function: BinaryFunction::Add }, &[mask, scores]).unwrap();
+    graph.add("joined", Reshape { to: joined }, &[scores]).unwrap()
 }
 
 /// For each token whether its first feature is large, or not; never for all of them.

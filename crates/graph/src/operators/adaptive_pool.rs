@@ -1,6 +1,6 @@
 //! Maximum and average over windows that are chosen for an output of given length.
 use super::{ensure, take};
-use crate::array::Array;
+use crate::array::{Array, each_index};
 use crate::axes::Axes;
 use crate::error::Result;
 use crate::fact::{Dim, Fact};
@@ -9,6 +9,7 @@ use crate::phase::Phase;
 use crate::window::moved_axes;
 use crate::work::Work;
 use serde::{Deserialize, Serialize};
+use std::ops::Range;
 
 /// Splits the axes of `[batch, channel, ..]` behind the channels into windows, as PyTorch does: window `i` of `m` over `n` elements runs from
 /// `⌊i n / m⌋` to `⌈(i + 1) n / m⌉`.
@@ -18,6 +19,38 @@ pub struct AdaptivePool {
     pub max: bool,
     /// Number of windows along each axis.
     pub to: Vec<usize>,
+}
+
+impl AdaptivePool {
+    /// The gradient by what was the largest of each window: the first, of equals.
+    fn back_to_largest(&self, x: &Array, gradient: &Array) -> Result<Array> {
+        let sides = &x.shape()[2..];
+        let (mut gradients, mut data) = (gradient.data().iter(), Vec::with_capacity(x.data().len()));
+        for plane in x.data().chunks(sides.iter().product::<usize>().max(1)) {
+            let mut back = vec![0.0; plane.len()];
+            each_index(&self.to, |at| {
+                let largest = self.largest(plane, sides, at);
+                gradients.next().zip(largest).into_iter().for_each(|(g, largest)| back[largest] += g);
+            });
+            data.extend(back);
+        }
+        Array::new(x.shape().to_vec(), data)
+    }
+
+    /// Where the largest element of a window stands in a plane.
+    fn largest(&self, plane: &[f32], sides: &[usize], at: &[usize]) -> Option<usize> {
+        let windows = at.iter().zip(&self.to).zip(sides);
+        let windows: Vec<_> = windows.map(|((&i, &m), &n)| i * n / m..((i + 1) * n).div_ceil(m)).collect();
+        let mut largest: Option<usize> = None;
+        each_index(&windows.iter().map(ExactSizeIterator::len).collect::<Vec<_>>(), |index| {
+            let place = |at: usize, ((&i, window), &n): ((&usize, &Range<usize>), &usize)| at * n + window.start + i;
+            let here = index.iter().zip(&windows).zip(sides).fold(0, place);
+            if largest.is_none_or(|so_far| plane[here] > plane[so_far]) {
+                largest = Some(here);
+            }
+        });
+        largest
+    }
 }
 
 impl Operator for AdaptivePool {
@@ -75,7 +108,9 @@ impl Operator for AdaptivePool {
 
     fn backward(&self, inputs: &[&Array], gradient: &Array, _input: usize) -> Result<Array> {
         let [x] = take(self.name(), inputs)?;
-        ensure(!self.max, self.name(), || "the gradient of a maximum over chosen windows is not known".to_owned())?;
+        if self.max {
+            return self.back_to_largest(x, gradient);
+        }
         let mut back = gradient.clone();
         for (axis, &windows) in self.to.iter().enumerate() {
             let length = x.shape()[axis + 2];
@@ -102,5 +137,13 @@ mod tests {
         let of = |max| AdaptivePool { max, to: vec![3] }.eval(&[&x]).unwrap()[0].data().to_vec();
         assert_eq!(of(false), [1.5, 3.0, 4.5]);
         assert_eq!(of(true), [2.0, 4.0, 5.0]);
+    }
+
+    #[test]
+    fn gradients_go_to_what_was_the_largest() {
+        let x = Array::new(vec![1, 1, 2, 3], vec![1.0, 5.0, 2.0, 3.0, 0.0, 4.0]).unwrap();
+        let g = Array::new(vec![1, 1, 1, 2], vec![1.0, 2.0]).unwrap();
+        let back = AdaptivePool { max: true, to: vec![1, 2] }.backward(&[&x], &g, 0).unwrap();
+        assert_eq!(back.data(), [0.0, 3.0, 0.0, 0.0, 0.0, 0.0]);
     }
 }

@@ -110,7 +110,7 @@ impl Walk<'_> {
         let mut masks = Vec::new();
         while masks.len() < MOST_MASKS
             && self.is_inner(scores)
-            && let Some((mask, under)) = self.added(scores).or_else(|| Mask::chosen(self.uses.graph, scores.node))
+            && let Some((mask, under)) = self.mask(scores).or_else(|| self.apart(scores))
             && self.keeps_shape(scores, under)
         {
             self.inner.push(scores.node);
@@ -118,6 +118,26 @@ impl Walk<'_> {
             scores = under;
         }
         (scores, masks)
+    }
+
+    /// A mask that lies on scores, and the scores under it.
+    fn mask(&self, scores: Value) -> Option<(Mask, Value)> {
+        self.added(scores).or_else(|| Mask::chosen(self.uses.graph, scores.node))
+    }
+
+    /// A mask that lies on scores of another shape, which are brought to it and back: windows apart from samples.
+    fn apart(&mut self, scores: Value) -> Option<(Mask, Value)> {
+        let reshaped = |value: Value| match (self.uses.op(value), self.uses.inputs(value)) {
+            (Op::Reshape(_), &[from]) if self.is_inner(from) => Some(from),
+            _ => None,
+        };
+        let masked = reshaped(scores)?;
+        let (mask, apart) = self.mask(masked).filter(|&(_, apart)| self.keeps_shape(masked, apart))?;
+        let under = reshaped(apart)?;
+        let shape = |value: Value| self.uses.graph.fact(value).ok().map(|fact| fact.shape.clone());
+        let mask = Mask::Apart { mask: Box::new(mask), from: shape(masked)?, to: shape(scores)? };
+        self.inner.extend([masked.node, apart.node]);
+        Some((mask, under))
     }
 
     /// A mask that is added, and the scores: of two summands, that which a product makes.
@@ -136,7 +156,7 @@ impl Walk<'_> {
         while let Some(value) = open.pop() {
             match self.uses.op(value) {
                 Op::Matmul(_) => return true,
-                Op::Scalar(_) | Op::Binary(_) | Op::Where(_) if self.is_inner(value) => {
+                Op::Scalar(_) | Op::Binary(_) | Op::Where(_) | Op::Reshape(_) if self.is_inner(value) => {
                     open.extend(self.uses.inputs(value));
                 }
                 _ => {}

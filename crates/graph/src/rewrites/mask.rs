@@ -1,9 +1,9 @@
 //! Masks of scores: numbers that are added to them, or a condition that puts one number in their place.
 use crate::array::Array;
 use crate::broadcast;
-use crate::fact::{DType, Fact};
+use crate::fact::{DType, Dim, Fact};
 use crate::graph::{Graph, NodeId, Value};
-use crate::operators::{Binary, BinaryFunction, Constant, Op, Where};
+use crate::operators::{Binary, BinaryFunction, Constant, Expand, Op, Reshape, Where};
 use crate::patch::Patch;
 
 /// A score of this, or this added to a score, weighs nothing beside any other: its power of e is zero in floats.
@@ -22,6 +22,24 @@ pub(super) enum Mask {
         /// What hidden scores become.
         hidden: f32,
     },
+    /// A mask of scores of shape `from`, which have shape `to` elsewhere.
+    Apart {
+        /// The mask.
+        mask: Box<Self>,
+        /// The shape that it lies on.
+        from: Vec<Dim>,
+        /// The shape of the scores.
+        to: Vec<Dim>,
+    },
+}
+
+/// The shape that a mask of scores of shape `from` is repeated to, and that which it then has on scores of shape `to`: axes at the end that are in both may
+/// stay of length one.
+fn spread(mask: &[Dim], from: &[Dim], to: &[Dim]) -> [Vec<Dim>; 2] {
+    let kept = from.iter().rev().zip(to.iter().rev()).take_while(|(a, b)| a == b).count();
+    let missing = std::iter::repeat_n(Dim::Fixed(1), from.len().saturating_sub(mask.len()));
+    let own: Vec<Dim> = missing.chain(mask.iter().copied()).skip(from.len() - kept).collect();
+    [from, to].map(|shape| [&shape[..shape.len() - kept], &own].concat())
 }
 
 impl Mask {
@@ -49,17 +67,29 @@ impl Mask {
         known.data().chunks(tokens).all(|row| row.iter().any(|&holds| (holds != 0.0) != hides))
     }
 
+    /// Whether it puts a number in the place of scores that is merely small.
+    fn is_small(&self) -> bool {
+        match self {
+            Self::Added(_) => false,
+            Self::Chosen { hidden, .. } => hidden.is_finite(),
+            Self::Apart { mask, .. } => mask.is_small(),
+        }
+    }
+
     fn fact(&self, graph: &Graph) -> Option<Fact> {
         match *self {
             Self::Added(value) => graph.fact(value).ok().cloned(),
             Self::Chosen { condition, .. } => graph.fact(condition).ok().map(|fact| Fact::f32(fact.shape.clone())),
+            Self::Apart { ref mask, ref from, ref to } => {
+                let [_, shape] = spread(&mask.fact(graph)?.shape, from, to);
+                Some(Fact::f32(shape))
+            }
         }
     }
 
     /// What is known of the sum of masks; `None` when they are no sum: where another mask may hide what a merely small number leaves.
     pub fn joint_fact(masks: &[Self], graph: &Graph) -> Option<Fact> {
-        let is_small = |mask: &Self| matches!(mask, Self::Chosen { hidden, .. } if hidden.is_finite());
-        if masks.len() > 1 && masks.iter().any(is_small) {
+        if masks.len() > 1 && masks.iter().any(Self::is_small) {
             return None;
         }
         let facts: Vec<Fact> = masks.iter().map(|mask| mask.fact(graph)).collect::<Option<_>>()?;
@@ -82,6 +112,13 @@ impl Mask {
     fn write(&self, graph: &Graph, patch: &mut Patch, name: &str) -> Value {
         match *self {
             Self::Added(value) => value,
+            Self::Apart { ref mask, ref from, ref to } => {
+                let shape = mask.fact(graph).map(|fact| fact.shape).unwrap_or_default();
+                let [apart, joined] = spread(&shape, from, to);
+                let value = mask.write(graph, patch, &format!("{name}/apart"));
+                let spread = patch.add(format!("{name}/spread"), Expand { to: apart }, &[value]);
+                patch.add(name, Reshape { to: joined }, &[spread])
+            }
             Self::Chosen { condition, hides, hidden } => {
                 let numbers = if hides { [hidden, 0.0] } else { [0.0, hidden] };
                 match constant(graph, condition) {
