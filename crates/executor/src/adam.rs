@@ -3,7 +3,8 @@ use crate::bridge::Mode;
 use crate::error::{Error, Result};
 use crate::layers::{AdamCall, adam};
 use crate::region::Region;
-use crate::tensor::{Any, choose, lengths, truths};
+use crate::tensor::{Any, choose, lengths};
+use crate::thinning::There;
 use burn::backend::ops::FloatTensorOps;
 use burn::backend::{Dispatch, DispatchDevice, FloatDType};
 use burn::tensor::Shape;
@@ -84,7 +85,7 @@ impl Slots {
         self,
         weight: Any,
         gradient: Any,
-        (region, there): (&Region, Option<&Any>),
+        (region, there): (&Region, Option<&There>),
         config: &AdamConfig,
         mode: Mode,
     ) -> Result<(Any, Self)> {
@@ -94,7 +95,7 @@ impl Slots {
         let call = AdamCall {
             adam: config.kernel(),
             stretches: region.stretches(&lengths(&weight)),
-            there: there.cloned().map(truths).transpose()?,
+            there: there.map(There::truths).transpose()?,
             threads: mode.threads,
         };
         let Self { mean, square, bias1, bias2 } = self;
@@ -108,7 +109,7 @@ impl Slots {
         mut self,
         weight: Any,
         gradient: Any,
-        (region, there): (&Region, Option<&Any>),
+        (region, there): (&Region, Option<&There>),
         config: &AdamConfig,
     ) -> (Any, Self) {
         let scaled = |tensor: Any, factor: f64| Dispatch::float_mul_scalar(tensor, factor.into());
@@ -127,7 +128,7 @@ impl Slots {
         let new = Dispatch::float_sub(shrunk, scaled(step, config.rate));
         let put = |whole: Any, value: Any| {
             let value = match there {
-                Some(there) => choose(part(&whole), there.clone(), value),
+                Some(there) => choose(part(&whole), there.tensor.clone(), value),
                 None => value,
             };
             region.put(whole, value)

@@ -1,6 +1,7 @@
 //! Linear layers and convolutions as an extension of Burn's CPU backends: our kernels on their buffers, forward and backward.
 use crate::blocks::Blocks;
 use crate::device::Backend;
+use std::sync::Arc;
 use supple_graph::Density;
 use supple_graph::operators::Conv;
 use supple_kernels::Adam;
@@ -86,7 +87,7 @@ pub(crate) struct AdamCall {
     /// Which elements move.
     pub stretches: Vec<Stretch>,
     /// Which of these are there, if not all.
-    pub there: Option<Vec<bool>>,
+    pub there: Option<Arc<[bool]>>,
     pub threads: usize,
 }
 

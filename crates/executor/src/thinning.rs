@@ -4,20 +4,49 @@ use crate::bridge::Thinned;
 use crate::device::Backend;
 use crate::error::Result;
 use crate::region::Region;
-use crate::tensor::{Any, download, upload};
+use crate::tensor::{Any, download, truths, upload};
 use std::collections::HashMap;
-use supple_graph::{Choice, DType, NodeId};
+use std::sync::Arc;
+use supple_graph::{Array, Choice, DType, NodeId};
 
 /// Steps for which a setting leaves the same weights within layers. Sparse training that drops and regrows weights does so every 100 steps or more
 /// (Evci et al. 2020); choosing costs about as much as an eighth of a step.
 pub const THINNING_STEPS: usize = 20;
 
+/// Where weights are there: truth values in the shape of a layer's weights.
+#[derive(Clone, Debug)]
+pub(crate) struct There {
+    pub tensor: Any,
+    /// The same in the processor's memory, where they came from it.
+    known: Option<Arc<[bool]>>,
+}
+
+impl There {
+    fn of(mask: &Array, backend: Backend) -> Self {
+        let tensor = upload(mask, DType::Bool, backend.device().as_dispatch());
+        Self { tensor, known: Some(mask.data().iter().map(|&there| there != 0.0).collect()) }
+    }
+
+    /// Every one of them.
+    ///
+    /// # Errors
+    /// When the backend fails to tell.
+    pub fn truths(&self) -> Result<Arc<[bool]>> {
+        self.known.clone().map_or_else(|| Ok(truths(self.tensor.clone())?.into()), Ok)
+    }
+}
+
+impl From<Any> for There {
+    fn from(tensor: Any) -> Self {
+        Self { tensor, known: None }
+    }
+}
+
 /// The weights that a choice leaves of a layer.
 #[derive(Clone, Debug)]
 pub(crate) struct Left {
     pub blocks: Blocks,
-    /// True where a weight is there, in the shape of the layer's weights.
-    pub there: Any,
+    pub there: There,
     /// The same as factors, one or zero.
     pub mask: Any,
 }
@@ -68,7 +97,7 @@ impl Thinning {
         let device = backend.device();
         let blocks = Blocks::best(&thinned.op, &download(weights)?, thinned.choice)?;
         let mask = blocks.mask()?;
-        let there = upload(&mask, DType::Bool, device.as_dispatch());
+        let there = There::of(&mask, backend);
         let mask = upload(&mask, DType::F32, device.autodiff().as_dispatch());
         let left = Left { blocks, there, mask };
         self.left.insert(key, left.clone());

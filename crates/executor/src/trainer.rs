@@ -10,7 +10,7 @@ use crate::loss::{Batch, cross_entropy, rows};
 use crate::region::Region;
 use crate::tensor::{Any, download, lengths, upload};
 pub use crate::thinning::THINNING_STEPS;
-use crate::thinning::{Left, Thinning};
+use crate::thinning::{Left, There, Thinning};
 use burn::backend::ops::{ActivationOps, BoolTensorOps, FloatTensorOps};
 use burn::backend::{AutodiffBackend, Dispatch};
 use burn::tensor::Tensor;
@@ -45,7 +45,7 @@ struct Pass {
 struct Part {
     region: Region,
     /// True where a weight within the region is there; without it, all are.
-    there: Option<Any>,
+    there: Option<There>,
     gradient: Any,
 }
 
@@ -234,7 +234,13 @@ impl Trainer {
     }
 
     /// Where weights are left within a layer, and the weights as the layer is to take them: packed, or with zeros where that is not slower.
-    fn thin(&self, thinning: &mut Thinning, program: &mut Program, thinned: &Thinned, leaf: Any) -> Result<(Any, Any)> {
+    fn thin(
+        &self,
+        thinning: &mut Thinning,
+        program: &mut Program,
+        thinned: &Thinned,
+        leaf: Any,
+    ) -> Result<(There, Any)> {
         let weights = <Dispatch as AutodiffBackend>::inner(leaf.clone());
         let Left { blocks, there, mask } =
             thinning.left(thinned, program.region(thinned.weight), weights, self.backend)?;
@@ -313,12 +319,12 @@ fn add_part(total: &mut BTreeMap<NodeId, Part>, id: NodeId, part: Part) {
     let added = Dispatch::float_add(inner.keep(sum.gradient.clone()), part.gradient);
     sum.gradient = inner.put(sum.gradient, added);
     sum.there = sum.there.map(|there| {
-        let old = inner.keep(there.clone());
+        let old = inner.keep(there.tensor.clone());
         let either = match part.there {
-            Some(more) => Dispatch::bool_or(old, more),
+            Some(more) => Dispatch::bool_or(old, more.tensor),
             None => Dispatch::bool_or(old.clone(), Dispatch::bool_not(old)),
         };
-        inner.put(there, either)
+        inner.put(there.tensor, either).into()
     });
     total.insert(id, sum);
 }
