@@ -195,3 +195,16 @@ pub fn pareto(mut rungs: Vec<Rung>) -> Vec<Rung> {
     });
     dense.into_iter().chain(rungs.into_iter().rev()).collect()
 }
+
+/// Of rungs in the order of a ladder, those that answer at least as many requests right in a second as every dearer one. One that answers fewer is not
+/// worth choosing: a dearer one that leaves requests unanswered gets as many right in the same time, and fewer wrong.
+pub fn worth_answering(mut rungs: Vec<Rung>) -> Vec<Rung> {
+    let mut most = 0.0;
+    rungs.retain(|rung| {
+        let right = rung.quality / rung.cost.seconds;
+        let worth = right >= most;
+        most = right.max(most);
+        worth
+    });
+    rungs
+}

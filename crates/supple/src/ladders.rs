@@ -10,7 +10,7 @@ use supple_graph::kinds::{Threshold, TopK};
 use supple_graph::{Choice, Density, Elastic, Kind, Phase, Setting, Site, SiteId, SparsityKind};
 use supple_kernels::Cut;
 use supple_kernels::bench::{Times, Trial, cuts_against_dense, skips_against_dense, tops_against_dense};
-use supple_strategy::ladder::pareto;
+use supple_strategy::ladder::{pareto, worth_answering};
 use supple_strategy::solvers::Greedy;
 use supple_strategy::{
     Amounts, Entry, Ladder, LayerTimes, Menu, Offer, Profile, Rung, Sensitivity, Solver, Spread, Stamp, Versus,
@@ -19,6 +19,9 @@ use supple_strategy::{
 
 /// The densities that are measured and offered, in thousandths.
 pub const DENSITIES: [u16; 8] = [1000, 750, 625, 500, 375, 250, 188, 125];
+
+/// Rungs below which a ladder gives little to choose from.
+const FEW_RUNGS: usize = 5;
 
 /// Budgets that the solver is asked about, spread evenly over the logarithm of time.
 const BUDGETS: usize = 24;
@@ -217,8 +220,8 @@ pub fn ladder(
         let quality = measure::score(executor, calibration)?.accuracy();
         rungs.push(Rung { cost: entry.cost(), setting: entry.setting, service: entry.service, quality });
     }
-    let rungs = pareto(rungs);
-    if rungs.len() < 8 {
+    let rungs = worth_answering(pareto(rungs));
+    if rungs.len() < FEW_RUNGS {
         log::warn!("only {} rungs are worth choosing; train longer, or with --elastic", rungs.len());
     }
     Ok(Ladder::new(profile.stamp.clone(), rungs)?.with_layers(profile.layers.clone()))

@@ -2,7 +2,7 @@ use crate::generators::{density, ladders};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use supple_graph::{Kind, Setting};
-use supple_strategy::ladder::pareto;
+use supple_strategy::ladder::{pareto, worth_answering};
 use supple_strategy::{Amounts, Ladder, Rung, Spread, Stamp};
 
 fn rungs() -> impl Strategy<Value = Vec<Rung>> {
@@ -33,6 +33,19 @@ proptest! {
         let ceiling = dense.map_or(f64::INFINITY, |rung| rung.cost.seconds);
         prop_assert!(measured.iter().filter(|r| r.cost.seconds < ceiling).all(as_good));
         prop_assert_eq!(pareto(kept.clone()), kept);
+    }
+
+    #[test]
+    fn a_rung_left_out_answers_fewer_right_in_a_second_than_a_dearer_one(measured in rungs()) {
+        let all = pareto(measured);
+        let kept = worth_answering(all.clone());
+        let right = |rung: &Rung| rung.quality / rung.cost.seconds;
+        prop_assert_eq!(kept.first(), all.first());
+        prop_assert!(kept.windows(2).all(|pair| right(&pair[0]) <= right(&pair[1])));
+        for rung in all.iter().filter(|rung| !kept.contains(rung)) {
+            prop_assert!(kept.iter().any(|k| k.cost.seconds > rung.cost.seconds && right(k) > right(rung)));
+        }
+        prop_assert_eq!(worth_answering(kept.clone()), kept);
     }
 
     #[test]
