@@ -15,7 +15,7 @@ const MOVERS: [&str; 15] = [
     "Expand",
     "Flatten",
     "Gather",
-    "GatherElements",
+    "GatherND",
     "Reshape",
     "ScatterElements",
     "ScatterND",
@@ -124,7 +124,7 @@ fn is_exact(tensor: &Tensor<'_>) -> bool {
     tensor.dtype == DType::F32 || tensor.ints().is_ok_and(|numbers| numbers.iter().all(|n| fits(n.known())))
 }
 
-/// The values of those outputs that the graph makes; `None` when they cost more than `budget`.
+/// The values of those outputs that the graph makes; `None` when they cost more than `budget`, or one follows the batch.
 fn evaluate(mut builder: Builder<'_>, outputs: &[Operand<'_>], budget: &mut f64) -> Result<Option<Vec<Option<Array>>>> {
     let graph = &mut builder.graph;
     let facts = graph.ids().flat_map(|id| &graph.node(id).facts);
@@ -138,6 +138,9 @@ fn evaluate(mut builder: Builder<'_>, outputs: &[Operand<'_>], budget: &mut f64)
         Operand::Known(_) => None,
     };
     let values: Vec<Value> = outputs.iter().filter_map(made).collect();
+    if values.iter().any(|&value| graph.fact(value).is_ok_and(|fact| fact.shape.iter().any(|dim| dim.is_batch()))) {
+        return Ok(None);
+    }
     graph.set_outputs(values);
     let mut arrays = graph.eval(&builder.weights, &[])?.into_iter();
     Ok(Some(outputs.iter().map(|output| made(output).and_then(|_| arrays.next())).collect()))

@@ -1,7 +1,8 @@
 //! Whole numbers of shape arithmetic, which may depend on the batch.
+use std::cmp::Ordering;
 use supple_graph::Dim;
 
-/// `fixed + per_sample * batch`.
+/// `fixed + per_sample * batch`, of a batch of one sample or more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Number {
     pub(crate) fixed: i64,
@@ -53,9 +54,34 @@ impl Number {
         Some(Self { fixed: self.fixed.checked_mul(n)?, per_sample: self.per_sample.checked_mul(n)? })
     }
 
+    /// The remainder, not negative; `None` when it depends on the batch.
+    pub(crate) fn rem(self, other: Self) -> Option<Self> {
+        let by = other.known()?;
+        let even = self.per_sample.checked_rem(by)? == 0;
+        even.then(|| self.fixed.checked_rem_euclid(by)).flatten().map(Self::from)
+    }
+
+    /// The order of both at every batch; `None` when it depends on the batch.
+    pub(crate) fn order(self, other: Self) -> Option<Ordering> {
+        let difference = self.sub(other)?;
+        let (at_one, beyond) =
+            (difference.fixed.checked_add(difference.per_sample)?.cmp(&0), difference.per_sample.cmp(&0));
+        (beyond.is_eq() || beyond == at_one).then_some(at_one)
+    }
+
     /// Whether both are equal at every batch, or at none; `None` when it depends on the batch.
     pub(crate) fn equals(self, other: Self) -> Option<bool> {
-        if self == other { Some(true) } else { self.sub(other)?.known().map(|difference| difference == 0) }
+        let Self { fixed, per_sample } = self.sub(other)?;
+        let never = per_sample != 0 && fixed.checked_rem(per_sample)? != 0;
+        if never { Some(false) } else { self.order(other).map(Ordering::is_eq) }
+    }
+
+    pub(crate) fn min(self, other: Self) -> Option<Self> {
+        self.order(other).map(|order| if order.is_gt() { other } else { self })
+    }
+
+    pub(crate) fn max(self, other: Self) -> Option<Self> {
+        self.order(other).map(|order| if order.is_lt() { other } else { self })
     }
 }
 
@@ -87,8 +113,14 @@ mod tests {
         assert_eq!(four.add(1.into()).unwrap().dim(), None);
         assert_eq!(four.div(3.into()), None);
         assert_eq!(four.mul(batch), None);
-        assert_eq!((four.equals(four), four.equals(batch), batch.equals(1.into())), (Some(true), None, None));
+        assert_eq!((four.equals(four), four.equals(batch), batch.equals(1.into())), (Some(true), Some(false), None));
         assert_eq!(Number::from(7).equals(1.into()), Some(false));
+        assert_eq!(
+            (batch.equals((-1).into()), four.equals(6.into()), four.equals(8.into())),
+            (Some(false), Some(false), None)
+        );
+        assert_eq!((four.max(batch), four.min(3.into()), four.min(5.into())), (Some(four), Some(3.into()), None));
+        assert_eq!((four.rem(2.into()), four.rem(3.into()), batch.rem(0.into())), (Some(0.into()), None, None));
         assert_eq!(Number::from(i64::MAX).add(1.into()), None);
     }
 }

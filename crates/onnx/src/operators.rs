@@ -1,8 +1,10 @@
 //! The operators of ONNX that have a counterpart in the graph, one family a file.
 use crate::call::Convert;
 
+mod attention;
 mod einsum;
 mod element_wise;
+mod indexed;
 mod movement;
 mod norm;
 mod pool;
@@ -16,9 +18,11 @@ mod shape;
 /// What stands in a family: the operator's name in ONNX and what makes it.
 type List = &'static [(&'static str, Convert)];
 
-const FAMILIES: [List; 11] = [
+const FAMILIES: [List; 13] = [
+    attention::LIST,
     einsum::LIST,
     element_wise::LIST,
+    indexed::LIST,
     movement::LIST,
     norm::LIST,
     pool::LIST,

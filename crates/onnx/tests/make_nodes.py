@@ -340,9 +340,41 @@ def starting():
     finish("gru_from_zero", nodes, {"x": draw(4, 2, 3)}, constants, ["y"])
 
 
+def indexed():
+    case("gather_nd", "GatherND", [draw(3, 4, 2)], [np.array([[2, 1], [0, -1]], dtype=np.int64)])
+    case("gather_nd_made", "GatherND", [draw(3, 4), np.array([[[2, 1], [0, -1]]], dtype=np.int64)])
+    case("gather_nd_rows", "GatherND", [draw(3, 4)], [np.array([[2], [0]], dtype=np.int64)])
+    case("one_hot", "OneHot", [ints(1, -1, 5)], [ints(3), draw(2)])
+    case("one_hot_first", "OneHot", [ints(1, 0)], [ints(3), draw(2)], axis=0)
+
+
+def composed():
+    case("threshold", "ThresholdedRelu", [3 * draw(2, 3)], alpha=0.5)
+    nodes = [helper.make_node("Div", ["x", "by"], ["ratio"]), helper.make_node("IsNaN", ["ratio"], ["y"])]
+    finish("is_nan", nodes, {"x": np.array([0, 1], dtype=np.float32), "by": np.array([0, 2], dtype=np.float32)}, {}, ["y"])
+    case("lrn", "LRN", [3 * draw(2, 6, 2, 3)], size=5, alpha=0.3, beta=0.6, bias=1.5)
+    case("lrn_plain", "LRN", [3 * draw(2, 6, 2, 3)], size=3)
+    case("lp_norm", "LpNormalization", [draw(2, 3, 4)])
+    case("lp_norm_1", "LpNormalization", [draw(2, 3, 4)], axis=1, p=1)
+    case("reduce_log_sum_exp", "ReduceLogSumExp", [90 * draw(2, 3, 4)], opset=13, axes=[1])
+    case("reduce_log_sum_exp_all", "ReduceLogSumExp", [draw(2, 3, 4)], opset=13, keepdims=0)
+    case("cum_sum", "CumSum", [draw(2, 3, 4)], [ints(1)])
+    case("cum_sum_back", "CumSum", [draw(2, 3, 4)], [ints(-1)], reverse=1, exclusive=1)
+    case("cum_sum_whole", "CumSum", [np.array([[1, 0, 1, 1]], dtype=np.int64)], [ints(1)])
+
+
+def fused():
+    options = dict(opset=23, ir=10)
+    case("attention_heads", "Attention", [draw(1, 2, 3, 4), draw(1, 2, 5, 4), draw(1, 2, 5, 3)], **options)
+    case("attention_flat", "Attention", [draw(1, 3, 8), draw(1, 5, 4), draw(1, 5, 6)], q_num_heads=4, kv_num_heads=2, scale=0.7, **options)
+    case("attention_causal", "Attention", [draw(1, 2, 3, 4), draw(1, 2, 3, 4), draw(1, 2, 3, 4)], is_causal=1, **options)
+    seen = np.array([[True, False, True], [True, True, True]])
+    case("attention_seen", "Attention", [draw(1, 2, 2, 4), draw(1, 2, 3, 4), draw(1, 2, 3, 4)], [seen], **options)
+
+
 if __name__ == "__main__":
     FOLDER.mkdir(exist_ok=True)
-    for part in [element_wise, norms, products, pooling, reductions, movements, resizing, recurrent, shapes, scattered, summed, starting]:
+    for part in [element_wise, norms, products, pooling, reductions, movements, resizing, recurrent, shapes, scattered, summed, starting, indexed, composed, fused]:
         part()
     lines = ",\n".join(f"{json.dumps(name)}: {json.dumps(value)}" for name, value in CASES.items())
     (FOLDER / "expected.json").write_text("{\n" + lines + "\n}\n")

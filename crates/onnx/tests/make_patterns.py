@@ -297,8 +297,25 @@ class Named(nn.Module):
         return self.head(x.mean(1))
 
 
-MODELS = [Residual, Dense, Inception, Shuffle, Grouped, Squeeze, Flatten, LayerScale, Windows, Attention, Projections, Unet, Pyramid, Gated, Twins, Shifted, Named]
-BY_OLDER_EXPORTER = [Twins, Shifted, Named]
+class Open(nn.Module):
+    """Lengths that are computed from the batch: of a token for each sample, and of a map that is resized to another."""
+
+    def __init__(self):
+        super().__init__()
+        self.a, self.b, self.c = nn.Conv2d(3, 6, 3, padding=1), nn.Conv2d(6, 8, 3, 2, 1), nn.Conv2d(8, 6, 1)
+        self.token, self.wide, self.narrow, self.head = nn.Parameter(torch.randn(1, 1, 6)), nn.Linear(6, 10), nn.Linear(10, 6), nn.Linear(6, 3)
+
+    def forward(self, x):
+        x = F.relu(self.a(x))
+        x = x + F.interpolate(self.c(F.relu(self.b(x))), size=x.shape[-2:], mode="nearest")
+        x = x.flatten(2).transpose(1, 2)
+        x = torch.cat([self.token.expand(x.shape[0], -1, -1), x], 1)
+        x = x + self.narrow(F.gelu(self.wide(x)))
+        return self.head(x.mean(1))
+
+
+MODELS = [Residual, Dense, Inception, Shuffle, Grouped, Squeeze, Flatten, LayerScale, Windows, Attention, Projections, Unet, Pyramid, Gated, Twins, Shifted, Named, Open]
+BY_OLDER_EXPORTER = [Twins, Shifted, Named, Open]
 
 
 def groups(model, x):

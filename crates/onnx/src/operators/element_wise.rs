@@ -7,7 +7,7 @@ use crate::error::{Error, Result};
 use supple_graph::operators::{
     Binary, BinaryFunction, Cast, Clip, Elu, HardSigmoid, LeakyRelu, Op, Scalar, Unary, UnaryFunction, Where,
 };
-use supple_graph::{DType, Dim, Value};
+use supple_graph::{Array, DType, Dim, Value};
 
 pub(super) const LIST: List = &[
     ("Abs", |call| unary(call, UnaryFunction::Abs)),
@@ -39,6 +39,8 @@ pub(super) const LIST: List = &[
     ("LeakyRelu", leaky_relu),
     ("HardSigmoid", hard_sigmoid),
     ("PRelu", prelu),
+    ("ThresholdedRelu", thresholded_relu),
+    ("IsNaN", is_nan),
     ("Clip", clip),
     ("Cast", cast),
     ("CastLike", cast_like),
@@ -115,6 +117,23 @@ fn hard_sigmoid<'a>(call: &mut Call<'a, '_>) -> Outputs<'a> {
 fn prelu<'a>(call: &mut Call<'a, '_>) -> Outputs<'a> {
     let inputs = [call.value(0)?, call.weight(1, Layout::AsStored)?];
     Ok(vec![call.finish(Binary { function: BinaryFunction::Prelu }, &inputs)?.into()])
+}
+
+/// `x` where it is above a number, else zero.
+fn thresholded_relu<'a>(call: &mut Call<'a, '_>) -> Outputs<'a> {
+    let x = call.value(0)?;
+    let alpha = Array::full(&[], call.float("alpha", 1.0) as f32);
+    let alpha = call.builder.constant("alpha", alpha, DType::F32)?;
+    let zero = call.builder.constant("zero", Array::full(&[], 0.0), DType::F32)?;
+    let above = call.helper("above", Binary { function: BinaryFunction::Greater }, &[x, alpha])?;
+    Ok(vec![call.finish(Where {}, &[above, x, zero])?.into()])
+}
+
+/// What is not equal to itself is no number.
+fn is_nan<'a>(call: &mut Call<'a, '_>) -> Outputs<'a> {
+    let x = call.value(0)?;
+    let equal = call.helper("equal", Binary { function: BinaryFunction::Equal }, &[x, x])?;
+    Ok(vec![call.finish(Unary { function: UnaryFunction::Not }, &[equal])?.into()])
 }
 
 /// Bounds are attributes before opset 11, inputs since; those that are not known beforehand become a minimum and a maximum.

@@ -3,14 +3,20 @@ use super::List;
 use crate::builder::Layout;
 use crate::call::{Call, Operand};
 use crate::error::{Error, Result};
-use supple_graph::operators::{BatchNorm, GroupNorm, InstanceNorm, LayerNorm, LogSoftmax, Op, RmsNorm, Softmax};
-use supple_graph::{Dim, Value};
+use supple_graph::operators::{
+    BatchNorm, Binary, BinaryFunction, GroupNorm, InstanceNorm, LayerNorm, LogSoftmax, Op, Pool, PoolFunction, Reduce,
+    Reduction, RmsNorm, Scalar, Softmax,
+};
+use supple_graph::window::Window;
+use supple_graph::{Array, DType, Dim, Value};
 
 pub(super) const LIST: List = &[
     ("BatchNormalization", batch_norm),
     ("GroupNormalization", group_norm),
     ("InstanceNormalization", instance_norm),
     ("LayerNormalization", layer_norm),
+    ("LRN", response_norm),
+    ("LpNormalization", length_norm),
     ("RMSNormalization", rms_norm),
     ("Softmax", |call| over_axis(call, |axis| Softmax { axis }.into())),
     ("LogSoftmax", |call| over_axis(call, |axis| LogSoftmax { axis }.into())),
@@ -81,6 +87,42 @@ fn rms_norm<'a>(call: &mut Call<'a, '_>) -> Outputs<'a> {
     covers(call, &inputs)?;
     let epsilon = call.float("epsilon", 1e-5);
     Ok(vec![call.finish(RmsNorm { epsilon }, &inputs)?.into()])
+}
+
+/// Each element over a power of the mean of squares in its neighbourhood of channels (Krizhevsky et al., 2012).
+fn response_norm<'a>(call: &mut Call<'a, '_>) -> Outputs<'a> {
+    let x = call.value(0)?;
+    let shape = call.shape(x);
+    let size = crate::call::count(call.int("size", 0)?).filter(|&size| size > 0);
+    let (Some(size), [batch, channels, ..]) = (size, shape.as_slice()) else {
+        return Err(Error::malformed("channels without a neighbourhood"));
+    };
+    let plane = flattened(&shape, 2).and_then(|flat| flat.get(2).copied()).unwrap_or(Dim::Fixed(1));
+    let squares = call.helper("squares", Binary { function: BinaryFunction::Mul }, &[x, x])?;
+    let squares = call.reshaped(squares, vec![*batch, Dim::Fixed(1), *channels, plane])?;
+    let mut window = Window::new(&[size, 1], &[1, 1]);
+    window.padding[0] = [(size - 1) / 2, size / 2];
+    let mean = call.helper("mean", Pool { function: PoolFunction::PaddedAverage, window }, &[squares])?;
+    let mean = call.reshaped(mean, shape)?;
+    let (scale, shift) = (call.float("alpha", 1e-4), call.float("bias", 1.0));
+    let base = call.helper("base", Scalar { scale, shift }, &[mean])?;
+    let beta = Array::full(&[], call.float("beta", 0.75) as f32);
+    let beta = call.builder.constant("beta", beta, DType::F32)?;
+    let divisor = call.helper("divisor", Binary { function: BinaryFunction::Pow }, &[base, beta])?;
+    Ok(vec![call.finish(Binary { function: BinaryFunction::Div }, &[x, divisor])?.into()])
+}
+
+/// Vectors along an axis over their lengths.
+fn length_norm<'a>(call: &mut Call<'a, '_>) -> Outputs<'a> {
+    let x = call.value(0)?;
+    let axis = call.axis(call.int("axis", -1)?, call.fact(x).rank())?;
+    let reduction = match call.int("p", 2)? {
+        1 => Reduction::L1,
+        2 => Reduction::L2,
+        other => return Err(Error::malformed(format!("p = {other}"))),
+    };
+    let length = call.helper("length", Reduce { reduction, axes: vec![axis], keep: true }, &[x])?;
+    Ok(vec![call.finish(Binary { function: BinaryFunction::Div }, &[x, length])?.into()])
 }
 
 /// An operator over one axis. Before opset 13 it runs over all axes from `axis` on, as if they were one.

@@ -2,6 +2,7 @@
 use super::List;
 use crate::call::{Call, Operand, count};
 use crate::error::{Error, Result};
+use crate::number::Number;
 use supple_graph::Dim;
 use supple_graph::operators::{Coordinates, Interpolation, Resize};
 
@@ -34,9 +35,9 @@ fn resize<'a>(call: &mut Call<'a, '_>) -> Result<Vec<Operand<'a>>> {
     if call.text("keep_aspect_ratio_policy", "stretch")? != "stretch" {
         return Err(Error::unsupported("lengths that keep the proportions"));
     }
-    let stretch = match (floats(call, 2)?, call.numbers(3)?) {
+    let stretch = match (floats(call, 2)?, call.sizes(3)?) {
         (Some(scales), _) if !scales.is_empty() => Stretch::By(scales),
-        (_, Some(lengths)) => Stretch::To(lengths),
+        (_, Some(lengths)) => Stretch::To(lengths.to_vec()),
         _ => return Err(Error::malformed("neither scales nor lengths")),
     };
     let (interpolation, coordinates) = (interpolation(call)?, coordinates(call)?);
@@ -69,7 +70,7 @@ fn coordinates(call: &Call<'_, '_>) -> Result<Coordinates> {
 
 enum Stretch {
     By(Vec<f32>),
-    To(Vec<i64>),
+    To(Vec<Number>),
 }
 
 /// The known floats of input `i`, if it is given.
@@ -86,15 +87,17 @@ fn floats(call: &Call<'_, '_>, i: usize) -> Result<Option<Vec<f32>>> {
 }
 
 /// Length and scale of one axis of the output.
-fn side(stretch: &Stretch, axis: usize, length: usize) -> Option<(usize, f64)> {
+fn side(stretch: &Stretch, axis: usize, dim: Dim) -> Option<(usize, f64)> {
+    let length = dim.count();
     match stretch {
         Stretch::By(scales) => {
             let scale = f64::from(*scales.get(axis)?);
             let to = (length as f64 * scale).floor();
             (0.0..=1e9).contains(&to).then_some((to as usize, scale))
         }
+        Stretch::To(lengths) if *lengths.get(axis)? == Number::from(dim) => Some((length, 1.0)),
         Stretch::To(lengths) => {
-            let to = count(*lengths.get(axis)?)?;
+            let to = count(lengths.get(axis)?.known()?)?;
             Some((to, to as f64 / length as f64))
         }
     }
@@ -110,7 +113,7 @@ fn stretched<'a>(
     let x = call.value(0)?;
     let shape = call.shape(x);
     let sides: Option<Vec<(usize, f64)>> =
-        shape.iter().enumerate().map(|(axis, dim)| side(&stretch, axis, dim.count())).collect();
+        shape.iter().enumerate().map(|(axis, &dim)| side(&stretch, axis, dim)).collect();
     let sides = sides.ok_or_else(|| Error::malformed("scales or lengths that do not fit the input"))?;
     let keeps = |(dim, side): (&Dim, &(usize, f64))| dim.count() == side.0 && side.1 == 1.0;
     let lead = shape.iter().zip(&sides).take_while(|&pair| keeps(pair)).count();
