@@ -9,7 +9,7 @@ use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use supple_graph::kinds::Threshold;
-use supple_graph::{Array, Blocked, DType, Density, Elastic, Fact, Graph, Kind, NodeId, Op, Setting, SiteId, Weights};
+use supple_graph::{Array, DType, Density, Elastic, Fact, Graph, Kind, NodeId, Op, Setting, Weights};
 
 /// What a setting needs ready: views into the weights, and its operators.
 #[derive(Debug)]
@@ -57,9 +57,12 @@ impl Executor {
         let full = graph.ids().map(source).collect();
         let mode = Mode { kernels: has_kernels(backend), fuse: true, threads: 1 };
         bridge::tell_slow(graph);
-        let is_finite = |blocked: &Blocked| weights[&blocked.weight].data().iter().all(|w| w.is_finite());
-        let layers = elastic.analysis().blocked().iter().filter(|(blocked, _)| is_finite(blocked));
-        let finite = layers.map(|(blocked, _)| blocked.layer).collect();
+        let is_finite = |layer: NodeId| {
+            let weight = graph.inputs_of(layer).get(1).and_then(|value| weights.get(&value.node));
+            weight.is_some_and(|weight| weight.data().iter().all(|w| w.is_finite()))
+        };
+        let layers = elastic.analysis().inputs().iter().map(|&(layer, _)| layer);
+        let finite = layers.filter(|&layer| is_finite(layer)).collect();
         let (wiring, packs, break_even) = (Wiring::of(graph), BTreeMap::new(), BreakEven::new());
         let (plans, current) = (Vec::new(), 0);
         let mut this = Self { elastic, wiring, backend, mode, full, packs, finite, break_even, plans, current };
@@ -90,17 +93,20 @@ impl Executor {
         self.break_even = limits;
         self.plans.truncate(1);
         self.current = 0;
-        let skips = self.skips();
+        let skips = self.skips(&self.elastic.analysis().dense());
         let programs = self.plans.iter_mut().map(|plan| &mut plan.program);
         programs.for_each(|program| skips.iter().for_each(|&(layer, limit)| program.skip_zeros(layer, limit)));
     }
 
-    /// Up to which part of its inputs a layer skips those that are zero in all rows: only where it was measured to be faster.
-    fn skips(&self) -> Vec<(NodeId, Option<Density>)> {
-        let limit = |site| self.break_even.get(&(site, Kind::Threshold(Threshold))).copied().flatten();
-        let skips = |&(blocked, site): &(Blocked, SiteId)| (blocked.layer, limit(site));
-        let layers = self.elastic.analysis().blocked().iter();
-        layers.filter(|(blocked, _)| self.finite.contains(&blocked.layer)).map(skips).collect()
+    /// Up to which part of its inputs a layer skips those that are zero in all rows: where it was measured to be faster; where nothing was measured, as
+    /// much as a setting leaves of them.
+    fn skips(&self, setting: &Setting) -> Vec<(NodeId, Option<Density>)> {
+        let limit = |site| match self.break_even.get(&(site, Kind::Threshold(Threshold))) {
+            Some(measured) => *measured,
+            None => Some(setting.density(site)).filter(|&density| density < Density::FULL),
+        };
+        let layers = self.elastic.analysis().inputs().iter();
+        layers.filter(|(layer, _)| self.finite.contains(layer)).map(|&(layer, site)| (layer, limit(site))).collect()
     }
 
     /// Threads where our own kernels compute; `None` where Burn's operators do.
@@ -135,7 +141,7 @@ impl Executor {
             views[thinned.weight.0] = Some(weights);
             blocks.into_iter().for_each(|blocks| program.pack(thinned.layer, blocks));
         }
-        self.skips().into_iter().for_each(|(layer, limit)| program.skip_zeros(layer, limit));
+        self.skips(setting).into_iter().for_each(|(layer, limit)| program.skip_zeros(layer, limit));
         self.plans.push(Plan { setting: setting.clone(), views, program });
         Ok(())
     }

@@ -35,7 +35,7 @@ impl Step {
     }
 
     fn become_linear(&mut self, inputs: Vec<TensorId>) {
-        self.op = Linear {}.into();
+        self.op = Linear::default().into();
         self.inputs = inputs.into_iter().map(Source::Tensor).collect();
     }
 }

@@ -56,9 +56,6 @@ pub(crate) struct Call {
     pub threads: usize,
 }
 
-/// Rows of a linear layer's input up to which zeros are looked for.
-pub(crate) const MOST_ROWS: usize = 8;
-
 /// What a call of attention says besides its operands, whose leading axes are samples and heads.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct AttentionCall {
@@ -119,6 +116,11 @@ pub(crate) fn pack(_w: &crate::tensor::Any, _blocks: Blocks) -> Option<crate::te
 }
 
 #[cfg(not(any(feature = "flex", feature = "ndarray")))]
+pub(crate) fn thin_inputs(_x: &crate::tensor::Any, _count: usize) -> Option<crate::tensor::Any> {
+    None
+}
+
+#[cfg(not(any(feature = "flex", feature = "ndarray")))]
 pub(crate) fn thin_gradient(_y: &crate::tensor::Any, _count: usize) -> Option<crate::tensor::Any> {
     None
 }
@@ -143,7 +145,7 @@ pub(crate) fn max_pool(_x: &crate::tensor::Any, _call: MaxPoolCall) -> Option<cr
 }
 
 #[cfg(any(feature = "flex", feature = "ndarray"))]
-pub(crate) use extension::{adam, attention, layer, max_pool, pack, thin_gradient};
+pub(crate) use extension::{adam, attention, layer, max_pool, pack, thin_gradient, thin_inputs};
 
 #[cfg(any(feature = "flex", feature = "ndarray"))]
 mod backward;

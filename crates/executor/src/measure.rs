@@ -3,7 +3,6 @@ use crate::blocks;
 use crate::bridge::learning;
 use crate::error::Result;
 use crate::executor::Executor;
-use crate::layers::MOST_ROWS;
 use crate::loss::{Batch, Score};
 use crate::trainer::Trainer;
 use std::time::Instant;
@@ -121,13 +120,13 @@ pub fn gradient_layers(elastic: &Elastic, batch: usize) -> Result<Vec<Seen<Linea
     Ok(seen(elastic, layers, batch)?.into_iter().filter_map(linear).collect())
 }
 
-/// The linear layers that may skip inputs that are zero, for `batch` samples: those of few rows. The site is that of their weights.
+/// The linear layers of whose inputs some can be left out, for `batch` samples.
 ///
 /// # Errors
 /// When a layer is none that there are kernels for.
-pub fn skipping_layers(elastic: &Elastic, batch: usize) -> Result<Vec<Seen<Linear>>> {
-    let layers = blocked_layers(elastic, batch)?.into_iter().filter_map(linear);
-    Ok(layers.filter(|seen| seen.layer.rows <= MOST_ROWS).collect())
+pub fn input_layers(elastic: &Elastic, batch: usize) -> Result<Vec<Seen<Linear>>> {
+    let layers = elastic.analysis().inputs().iter().copied();
+    Ok(seen(elastic, layers, batch)?.into_iter().filter_map(linear).collect())
 }
 
 /// The layers within whose weights something can be left out, for `batch` samples.

@@ -70,7 +70,7 @@ fn products(weights: &Weights, gradients: &Gradients) -> Weights {
 
 /// Magnitudes of what leaves with each unit.
 fn magnitudes(elastic: &Elastic, (site, kind): (&Site, Kind), weights: &Weights) -> Vec<f64> {
-    let Some(blocked) = site.blocked else { return elastic.importance(site, weights) };
+    let Some(blocked) = site.blocked() else { return elastic.importance(site, weights) };
     let array = &weights[&blocked.weight];
     let mut magnitudes = array.clone();
     magnitudes.data_mut().iter_mut().for_each(|w| *w = w.abs());
@@ -79,7 +79,7 @@ fn magnitudes(elastic: &Elastic, (site, kind): (&Site, Kind), weights: &Weights)
 
 /// Sums over what leaves with each unit; importance sums magnitudes, so both signs go alone.
 fn sums(elastic: &Elastic, (site, kind): (&Site, Kind), weights: &Weights, values: &Weights) -> Vec<f64> {
-    if let Some(blocked) = site.blocked {
+    if let Some(blocked) = site.blocked() {
         let ranked = |values| blocked.ranked(elastic.graph(), kind, &weights[&blocked.weight], values);
         return values.get(&blocked.weight).map_or(Vec::new(), ranked);
     }

@@ -67,23 +67,34 @@ impl Verdict {
     }
 }
 
-/// A place where something can be left out: axes that must thin out together, the weights of a layer, or the gradient that comes back to one.
+/// What of a layer a site lies within that is not one of axes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Within {
+    /// The weights of a linear layer or convolution.
+    Weights(Blocked),
+    /// What a linear layer reads: this layer takes the rest as zero, others that read the same do not.
+    Inputs(NodeId),
+    /// The gradient by what a linear layer makes, on its way back.
+    Gradient(NodeId),
+}
+
+/// A place where something can be left out: axes that must thin out together, the weights of a layer, what one reads, or the gradient that comes back to
+/// one.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Site {
     /// Name of the first weights with an axis in it, and that axis; where it begins, unless at the axis' begin.
     pub name: String,
-    /// What a unit is: `channel`, `neuron`, `head`, `feature`; `vector` within weights, `gradient` in what comes back.
+    /// What a unit is: `channel`, `neuron`, `head`, `feature`; `vector` within weights, `activation` in what a layer reads, `gradient` in what comes back.
     pub level: &'static str,
-    /// Number of units; within weights, blocks of a row; of a gradient, outputs of the layer.
+    /// Number of units; within weights, blocks of a row; of what a layer reads, its inputs; of a gradient, its outputs.
     pub units: usize,
     /// The kinds that fit; empty when it is not sparsifiable.
     pub kinds: Vec<Kind>,
     /// The axes, if it is one of axes.
     pub members: Vec<Member>,
-    /// The layer within whose weights it lies.
-    pub blocked: Option<Blocked>,
-    /// The linear layer whose gradient it thins out: that by what the layer makes, on its way back.
-    pub gradient: Option<NodeId>,
+    /// Where in a layer it lies, if it is not one of axes.
+    pub within: Option<Within>,
     /// Whether units can be left out, and why (not).
     pub verdict: Verdict,
 }
@@ -96,12 +107,23 @@ impl Site {
 
     /// Whether it is one of axes.
     pub fn is_of_axes(&self) -> bool {
-        self.blocked.is_none() && self.gradient.is_none()
+        self.within.is_none()
     }
 
     /// The layer that it lies in, if it is not one of axes.
     pub fn layer(&self) -> Option<NodeId> {
-        self.blocked.map(|blocked| blocked.layer).or(self.gradient)
+        self.within.map(|within| match within {
+            Within::Weights(blocked) => blocked.layer,
+            Within::Inputs(layer) | Within::Gradient(layer) => layer,
+        })
+    }
+
+    /// The layer within whose weights it lies.
+    pub fn blocked(&self) -> Option<Blocked> {
+        match self.within {
+            Some(Within::Weights(blocked)) => Some(blocked),
+            _ => None,
+        }
     }
 
     /// Whether some way to leave out units saves work in a phase.
@@ -128,7 +150,7 @@ pub struct Group {
 /// The sites of a graph.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Analysis {
-    /// Sites that can be made sparse, axes before weights before gradients; a [`SiteId`] is an index here.
+    /// Sites that can be made sparse, axes before weights before inputs before gradients; a [`SiteId`] is an index here.
     pub sites: Vec<Site>,
     /// Coupled axes of weights that cannot, each with the reason.
     pub fixed: Vec<Site>,
@@ -140,11 +162,12 @@ pub struct Analysis {
     obstacles: joined::Obstacles,
 }
 
-/// The members of sparsifiable sites by value, and the sites within weights and of gradients.
+/// The members of sparsifiable sites by value, and the sites within weights, inputs and gradients by their layers.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 struct Index {
     members: Vec<(Value, u32, u32)>,
     blocked: Vec<(Blocked, SiteId)>,
+    inputs: Vec<(NodeId, SiteId)>,
     gradients: Vec<(NodeId, SiteId)>,
 }
 
@@ -156,13 +179,16 @@ impl Index {
         };
         let mut all: Vec<_> = sites.iter().enumerate().flat_map(members).collect();
         all.sort_unstable();
-        let blocked = |(at, site): (usize, &Site)| site.blocked.map(|blocked| (blocked, SiteId(at)));
-        let gradient = |(at, site): (usize, &Site)| site.gradient.map(|layer| (layer, SiteId(at)));
-        Self {
-            members: all,
-            blocked: sites.iter().enumerate().filter_map(blocked).collect(),
-            gradients: sites.iter().enumerate().filter_map(gradient).collect(),
+        let mut this = Self { members: all, ..Self::default() };
+        for (at, site) in sites.iter().enumerate() {
+            match site.within {
+                Some(Within::Weights(blocked)) => this.blocked.push((blocked, SiteId(at))),
+                Some(Within::Inputs(layer)) => this.inputs.push((layer, SiteId(at))),
+                Some(Within::Gradient(layer)) => this.gradients.push((layer, SiteId(at))),
+                None => {}
+            }
         }
+        this
     }
 }
 
@@ -179,7 +205,8 @@ impl Analysis {
         let obstacles = joined.into_obstacles();
         let mut fixed: Vec<Site> = found.into_sites().collect();
         let mut sites: Vec<Site> = fixed.extract_if(.., |site| site.is_sparsifiable()).collect();
-        sites.extend(Blocked::all(graph).into_iter().map(|blocked| sites::within(graph, blocked)));
+        sites.extend(Blocked::all(graph).into_iter().map(|blocked| sites::weights(graph, blocked)));
+        sites.extend(sites::inputs(graph));
         sites.extend(sites::gradients(graph));
         let index = Index::of(&sites);
         Ok(Self { sites, fixed, groups, index, obstacles })
@@ -209,6 +236,11 @@ impl Analysis {
         &self.index.blocked
     }
 
+    /// The sites of what layers read, by these.
+    pub fn inputs(&self) -> &[(NodeId, SiteId)] {
+        &self.index.inputs
+    }
+
     /// The sites of gradients, by their layers.
     pub fn gradients(&self) -> &[(NodeId, SiteId)] {
         &self.index.gradients
@@ -220,7 +252,7 @@ impl Analysis {
         self.at(chosen)
     }
 
-    /// The same density of one kind within every layer that it fits: its weights, or its gradient. All axes whole.
+    /// The same density of one kind within every layer that it fits: its weights, its inputs, or its gradient. All axes whole.
     pub fn uniform_within(&self, kind: Kind, density: Density) -> Setting {
         let chosen = |site: &Site| !site.is_of_axes() && site.kinds.contains(&kind) && density < Density::FULL;
         self.at(|site| chosen(site).then_some(Choice { kind, density }))

@@ -59,7 +59,7 @@ pub mod wiring;
 pub mod work;
 
 #[cfg(feature = "full")]
-pub use analysis::{Analysis, Group, Member, Site, Verdict};
+pub use analysis::{Analysis, Group, Member, Site, Verdict, Within};
 #[cfg(feature = "full")]
 pub use array::Array;
 #[cfg(feature = "full")]

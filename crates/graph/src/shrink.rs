@@ -14,6 +14,7 @@ use crate::phase::Phase;
 use crate::setting::{Choice, Setting, SiteId};
 use crate::training::{Gradients, Loss};
 use crate::work::Work;
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 /// A graph with its sites: what settings are made for.
@@ -95,6 +96,7 @@ impl Elastic {
     /// When the setting has not one choice a site.
     pub fn shrink(&self, setting: &Setting) -> Result<Graph> {
         let kept = self.kept(setting)?;
+        let active = self.active(setting, &kept);
         let extent = |value: Value| Ok(self.extent_at(value, &kept, self.graph.fact(value)?));
         let mut graph = self.graph.clone();
         for id in self.graph.ids() {
@@ -103,6 +105,7 @@ impl Elastic {
             let outputs = self.graph.outputs_of(id).map(extent).collect::<Result<Vec<Extent>>>()?;
             let mut op = node.op.clone();
             op.shrink(&inputs, &outputs);
+            read_only(&mut op, active.get(&id));
             let facts = op.infer(&graph.input_facts(id)).map_err(|error| error.at(&node.name))?;
             graph.replace(id, op, facts);
         }
@@ -142,6 +145,29 @@ impl Elastic {
             Some((layer, kind.kept(left.shape.last()?.count(), density)))
         };
         Ok(self.analysis.gradients().iter().filter_map(thinned).collect())
+    }
+
+    /// The linear layers of whose inputs a setting leaves out some, with how many it keeps of those that the axes leave.
+    fn active(&self, setting: &Setting, kept: &[usize]) -> BTreeMap<NodeId, usize> {
+        let thinned = |&(layer, site): &(NodeId, SiteId)| {
+            let Choice { kind, density } = setting.choice(site).filter(|choice| choice.density < Density::FULL)?;
+            let input = *self.graph.inputs_of(layer).first()?;
+            let left = self.extent_at(input, kept, self.graph.fact(input).ok()?).left;
+            Some((layer, kind.kept(left.shape.last()?.count(), density)))
+        };
+        self.analysis.inputs().iter().filter_map(thinned).collect()
+    }
+
+    /// The dense graph, with so many inputs of some layers that count.
+    fn reading(&self, active: &BTreeMap<NodeId, usize>) -> Cow<'_, Graph> {
+        let mut graph = Cow::Borrowed(&self.graph);
+        for (&layer, count) in active {
+            let node = self.graph.node(layer);
+            let mut op = node.op.clone();
+            read_only(&mut op, Some(count));
+            graph.to_mut().replace(layer, op, node.facts.clone());
+        }
+        graph
     }
 
     /// The gradients at a setting, of the weights that [`shrink_weights`](Self::shrink_weights) leaves: the definition of what it leaves out of gradients.
@@ -184,7 +210,7 @@ impl Elastic {
     pub fn eval_masked(&self, weights: &Weights, inputs: &[Array], setting: &Setting) -> Result<Vec<Array>> {
         let kept = self.kept(setting)?;
         let blocks = self.block_masks(weights, setting)?;
-        self.graph.eval_with(weights, inputs, |value, array| {
+        self.reading(&self.active(setting, &kept)).eval_with(weights, inputs, |value, array| {
             let Ok(dense) = self.graph.fact(value) else { return array };
             let mut array = masked(array, &self.extent_at(value, &kept, dense));
             if let Some(mask) = blocks.get(&value.node) {
@@ -251,6 +277,13 @@ impl Elastic {
     pub fn has_sparse_constants(&self) -> bool {
         let members = self.analysis.sites.iter().flat_map(|site| &site.members);
         members.into_iter().any(|m| matches!(self.graph.node(m.value.node).op, Op::Constant(_)))
+    }
+}
+
+/// Of the inputs of a linear layer only so many count from now on.
+fn read_only(op: &mut Op, active: Option<&usize>) {
+    if let (Op::Linear(linear), Some(&count)) = (op, active) {
+        linear.active = Some(linear.active.map_or(count, |before| before.min(count)));
     }
 }
 

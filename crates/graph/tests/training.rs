@@ -189,7 +189,8 @@ fn stored_statistics_are_not_trained() {
 
 #[test]
 fn products() {
-    check(Linear {}, &[&[2, 2, 3], &[3, 2], &[2]], WIDE);
+    check(Linear::default(), &[&[2, 2, 3], &[3, 2], &[2]], WIDE);
+    check(Linear { active: Some(2) }, &[&[2, 2, 3], &[3, 2], &[2]], WIDE);
     check(Matmul {}, &[&[2, 2, 3], &[1, 3, 2]], WIDE);
     check(Gemm { alpha: 0.5, beta: 2.0, transposed_a: true, transposed_b: false }, &[&[3, 2], &[3, 4], &[4]], WIDE);
     check(Gemm { alpha: 0.5, beta: 1.0, transposed_a: false, transposed_b: true }, &[&[2, 3], &[4, 3]], WIDE);
@@ -257,9 +258,9 @@ fn perceptron() -> (Graph, Weights) {
     let (w1, b1) = (weight(&mut graph, "w1", &[2, 4]), weight(&mut graph, "b1", &[4]));
     let (w2, b2) = (weight(&mut graph, "w2", &[4, 3]), weight(&mut graph, "b2", &[3]));
     weight(&mut graph, "idle", &[2]);
-    let h = graph.add("h", Linear {}, &[x, w1, b1]).unwrap();
+    let h = graph.add("h", Linear::default(), &[x, w1, b1]).unwrap();
     let h = graph.add("relu", Unary { function: UnaryFunction::Relu }, &[h]).unwrap();
-    let y = graph.add("y", Linear {}, &[h, w2, b2]).unwrap();
+    let y = graph.add("y", Linear::default(), &[h, w2, b2]).unwrap();
     graph.set_outputs(vec![y]);
     (graph, weights)
 }

@@ -13,7 +13,7 @@ pub use error::Error;
 pub use line::{Line, geometric_mean};
 pub use peer::Peer;
 pub use shapes::{Shape, Shapes};
-pub use versus::{Trial, cuts_against_dense, skips_against_dense, tops_against_dense};
+pub use versus::{Trial, active_against_dense, cuts_against_dense, tops_against_dense};
 
 use crate::limits::Limits;
 

@@ -1,6 +1,7 @@
 //! Which weights of a layer are there, and how they lie.
 use crate::error::Error;
 use crate::layer::Layer;
+use std::cmp::Ordering;
 
 /// Which weights of a layer are there, and how they lie.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -50,8 +51,8 @@ pub enum Format {
 /// Inputs of a linear layer that are not left out: the output is their part of the sum, and so are the gradients; the gradient of an input that is left
 /// out, and of its weights, is zero.
 ///
-/// Where all others are zero this is exact, and after a ReLU so are the gradients (its gradient is zero where it gave zero). With a threshold above zero
-/// it is the activation sparsity of TEAL (Liu et al. 2024), over all rows at once.
+/// Where all others are zero this is exact, and after a ReLU so are the gradients (its gradient is zero where it gave zero). With those of the
+/// [`largest`](Self::largest) it is the activation sparsity of TEAL (Liu et al. 2025).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Active<'a> {
     inputs: &'a [u32],
@@ -64,26 +65,28 @@ impl<'a> Active<'a> {
         Self { inputs, greatest: inputs.iter().fold(0, |most, &input| most.max(input)) }
     }
 
-    /// The inputs, ascending, of which some row of `x`, `[rows, inputs]`, has a magnitude above `threshold`, or no number.
-    pub fn find(x: &[f32], inputs: usize, threshold: f32) -> Vec<u32> {
+    /// Rows up to which it is worth while to look for them: of more, hardly any input is zero in all.
+    pub const MOST_ROWS: usize = 8;
+
+    /// The inputs, ascending, that are not zero in some row of `x`, `[rows, inputs]`.
+    pub fn find(x: &[f32], inputs: usize) -> Vec<u32> {
         let mut active = vec![false; inputs];
         for row in x.chunks_exact(inputs.max(1)) {
-            let is_small = |v: f32| v.abs() <= threshold;
-            active.iter_mut().zip(row).for_each(|(active, &v)| *active |= !is_small(v));
+            active.iter_mut().zip(row).for_each(|(active, &v)| *active |= v != 0.0);
         }
         (0..inputs as u32).filter(|&i| active[i as usize]).collect()
     }
 
-    /// The magnitude that the share `density` of the elements of `x` exceeds, where no two are alike: below zero where all are to be kept, so that not
-    /// even a zero is skipped, and zero for an empty slice. Of inputs seen before it is a threshold for those to come (TEAL, Liu et al., 2025).
-    pub fn threshold(x: &[f32], density: f64) -> f32 {
-        let kept = (density.clamp(0.0, 1.0) * x.len() as f64).round() as usize;
-        let mut magnitudes: Vec<f32> = x.iter().map(|v| v.abs()).collect();
-        match magnitudes.len().checked_sub(kept + 1) {
-            Some(at) => *magnitudes.select_nth_unstable_by(at, f32::total_cmp).1,
-            None if x.is_empty() => 0.0,
-            None => -1.0,
+    /// `values` with zeros but in the places of the `count` elements of each row of `x`, `[rows, inputs]`, that have the largest magnitudes; of equals the
+    /// first stay, and what is no number stays before all others. Of as many values as `x` has.
+    pub fn largest(x: &[f32], values: &[f32], inputs: usize, count: usize) -> Vec<f32> {
+        let mut thinned = values.to_vec();
+        if count < inputs {
+            let mut magnitudes = Vec::with_capacity(inputs);
+            let rows = x.chunks_exact(inputs).zip(thinned.chunks_exact_mut(inputs));
+            rows.for_each(|(x, row)| keep_largest(x, row, count, &mut magnitudes));
         }
+        thinned
     }
 
     /// Their numbers.
@@ -99,6 +102,28 @@ impl<'a> Active<'a> {
         match layer {
             Layer::Linear(linear) if self.inputs.is_empty() || (self.greatest as usize) < linear.inputs => Ok(()),
             _ => Err(Error::new(kernel, format!("input {} of {layer:?}", self.greatest))),
+        }
+    }
+}
+
+/// Sets those of a row to zero where `x`, which has more than `count` elements, is not among as many largest.
+fn keep_largest(x: &[f32], row: &mut [f32], count: usize, magnitudes: &mut Vec<u32>) {
+    let magnitude = |v: f32| v.to_bits() & !(1 << 31);
+    magnitudes.clear();
+    magnitudes.extend(x.iter().map(|&v| magnitude(v)));
+    let (above, &mut least, _) = magnitudes.select_nth_unstable_by(count, |a, b| b.cmp(a));
+    let mut equals = above.iter().filter(|&&other| other == least).count();
+    for (v, &x) in row.iter_mut().zip(x) {
+        let stays = match magnitude(x).cmp(&least) {
+            Ordering::Greater => true,
+            Ordering::Equal if equals > 0 => {
+                equals -= 1;
+                true
+            }
+            _ => false,
+        };
+        if !stays {
+            *v = 0.0;
         }
     }
 }

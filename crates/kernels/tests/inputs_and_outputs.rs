@@ -15,16 +15,12 @@ fn sizes(layer: Layer) -> Linear {
 
 proptest! {
     #[test]
-    fn active_inputs_equal_their_masked_sums(layer in linear(), seed: u64, threshold in 0f32..1.0, flags: [bool; 2], threads in 1usize..4) {
+    fn active_inputs_equal_their_masked_sums(layer in linear(), seed: u64, count in 0usize..40, flags: [bool; 2], threads in 1usize..4) {
         let Linear { inputs, .. } = sizes(layer);
         let mut case = Case::new(layer, seed);
-        let active = Active::find(&case.x, inputs, threshold);
-        for (at, x) in case.x.iter_mut().enumerate() {
-            if !active.contains(&((at % inputs) as u32)) {
-                prop_assert!(x.abs() <= threshold);
-                *x = 0.0;
-            }
-        }
+        case.x = Active::largest(&case.x, &case.x, inputs, count);
+        let active = Active::find(&case.x, inputs);
+        prop_assert!(active.iter().is_sorted());
         for phase in PHASES {
             let (mut out, mut bias) = (vec![UNTOUCHED; case.length(phase)], vec![UNTOUCHED; case.b.len()]);
             let pattern = Pattern::Active(Active::new(&active));
@@ -44,12 +40,15 @@ proptest! {
     }
 
     #[test]
-    fn a_threshold_is_exceeded_by_the_share_asked_for(x in prop::collection::vec(-1f32..1.0, 0..200), density in 0f64..=1.0) {
-        let threshold = Active::threshold(&x, density);
-        let kept = Active::find(&x, x.len(), threshold).len();
-        let wanted = (density * x.len() as f64).round() as usize;
-        let alike = x.iter().filter(|v| v.abs() == threshold).count();
-        prop_assert!(kept <= wanted && wanted < kept + alike.max(1), "{kept} of {wanted}");
+    fn the_largest_inputs_of_each_row_stay(rows in prop::collection::vec(prop::array::uniform7(-3i8..=3), 0..5), count in 0usize..9) {
+        let x: Vec<f32> = rows.iter().flatten().map(|&v| f32::from(v)).collect();
+        let mut expected = x.clone();
+        for row in expected.chunks_mut(7) {
+            let mut order: Vec<usize> = (0..7).collect();
+            order.sort_by(|&a, &b| row[b].abs().total_cmp(&row[a].abs()).then(a.cmp(&b)));
+            order.into_iter().skip(count).for_each(|at| row[at] = 0.0);
+        }
+        prop_assert_eq!(Active::largest(&x, &x, 7, count), expected);
     }
 
     #[test]
@@ -96,8 +95,11 @@ fn inputs_and_outputs_that_do_not_exist_are_refused() {
     assert!(fits.weights(&case.x, &mut [0.0; 12], &mut [0.0; 3]).is_err());
 }
 
-/// What is not a number is never left out.
+/// What is not a number is the last to be left out.
 #[test]
 fn no_number_is_active() {
-    assert_eq!(Active::find(&[0.0, f32::NAN, 0.5, -2.0], 4, 1.0), [1, 3]);
+    let x = [0.0, f32::NAN, 0.5, -2.0];
+    let largest = Active::largest(&x, &x, 4, 2);
+    assert!(largest[1].is_nan() && largest[3] == -2.0 && largest[2] == 0.0);
+    assert_eq!(Active::find(&largest, 4), [1, 3]);
 }

@@ -9,7 +9,7 @@ use supple_graph::blocks::WITHIN;
 use supple_graph::kinds::{Threshold, TopK};
 use supple_graph::{Choice, Density, Elastic, Kind, Phase, Setting, Site, SiteId, SparsityKind};
 use supple_kernels::Cut;
-use supple_kernels::bench::{Times, Trial, cuts_against_dense, skips_against_dense, tops_against_dense};
+use supple_kernels::bench::{Times, Trial, active_against_dense, cuts_against_dense, tops_against_dense};
 use supple_strategy::ladder::{pareto, worth_answering};
 use supple_strategy::solvers::Greedy;
 use supple_strategy::{
@@ -62,7 +62,8 @@ pub struct Everywhere {
     pub setting: Setting,
 }
 
-/// Every density at all axes, and of every kind within all layers that it fits, where it saves work in one of the `phases`.
+/// Every density at all axes, and of every kind within all layers that it fits, where it saves work in one of the `phases`; of what layers read only where
+/// nothing is trained: of a batch, hardly any input is small in all rows.
 pub fn uniform(elastic: &Elastic, phases: &[Phase]) -> impl Iterator<Item = Everywhere> {
     let analysis = elastic.analysis();
     let axes = densities().map(|density| Everywhere { kind: "axes", density, setting: analysis.uniform(density) });
@@ -71,8 +72,12 @@ pub fn uniform(elastic: &Elastic, phases: &[Phase]) -> impl Iterator<Item = Ever
             move |density| Everywhere { kind: kind.name(), density, setting: analysis.uniform_within(kind, density) };
         densities_of(kind).map(at)
     };
-    let kinds = WITHIN.into_iter().chain([Kind::TopK(TopK)]);
-    axes.chain(kinds.filter(|kind| phases.iter().any(|phase| kind.phases().contains(phase))).flat_map(within))
+    let saves = move |kind: &Kind| match kind {
+        Kind::Threshold(_) => phases == [Phase::Forward],
+        kind => phases.iter().any(|phase| kind.phases().contains(phase)),
+    };
+    let kinds = WITHIN.into_iter().chain([Kind::Threshold(Threshold), Kind::TopK(TopK)]);
+    axes.chain(kinds.filter(saves).flat_map(within))
 }
 
 /// The settings with one density everywhere that save work in one of the `phases`, each once, dense first.
@@ -82,12 +87,8 @@ pub fn everywhere(elastic: &Elastic, phases: &[Phase]) -> Vec<Setting> {
 
 /// Each kind that fits at a site, the first one first, at each density below dense.
 pub fn choices(site: &Site) -> impl Iterator<Item = Choice> {
-    site.kinds.iter().flat_map(|&kind| choices_of(kind))
-}
-
-/// A kind at each density below dense.
-fn choices_of(kind: Kind) -> impl Iterator<Item = Choice> {
-    densities_of(kind).skip(1).map(move |density| Choice { kind, density })
+    let at = |kind| densities_of(kind).skip(1).map(move |density| Choice { kind, density });
+    site.kinds.iter().flat_map(move |&kind| at(kind))
 }
 
 /// What may be offered to requests at a site: every choice that saves work forward, where that was not measured to be slower than all weights.
@@ -139,7 +140,7 @@ pub fn profile(executor: &mut Executor, stamp: Stamp, input: &Batch, rounds: usi
     Ok(Profile { stamp, entries: entries(executor, &settings, input, rounds)?, layers })
 }
 
-/// What every kind within layers saves in each, and what is saved by skipping inputs of which a part is not zero, forward and backward, on `threads` threads; a turn is as long as `rounds` of 2 ms, by three.
+/// What every kind within layers saves in each, forward and backward, on `threads` threads; a turn is as long as `rounds` of 2 ms, by three.
 ///
 /// # Errors
 /// When a kernel refuses a layer.
@@ -162,12 +163,12 @@ pub fn layer_times(elastic: &Elastic, input: &Batch, threads: usize, rounds: usi
         let some = some.into_iter().map(|times| Times { forward: dense.forward, ..times }).collect();
         found.extend(times_of(site, &choices, (dense, some)));
     }
-    let active: Vec<Choice> = choices_of(Kind::Threshold(Threshold)).collect();
-    for Seen { site, layer, learns } in measure::skipping_layers(elastic, batch)? {
-        let counts: Vec<usize> = active.iter().map(|choice| choice.density.kept(layer.inputs)).collect();
-        let (dense, some) = skips_against_dense(layer, &counts, trial(learns))?;
+    for Seen { site, layer, learns } in measure::input_layers(elastic, batch)? {
+        let choices = choices(site);
+        let counts: Vec<usize> = choices.iter().map(|choice| choice.density.kept(layer.inputs)).collect();
+        let (dense, some) = active_against_dense(layer, &counts, trial(learns))?;
         let some = some.into_iter().map(|times| Times { backward: dense.backward, ..times }).collect();
-        found.extend(times_of(site, &active, (dense, some)));
+        found.extend(times_of(site, &choices, (dense, some)));
     }
     Ok(found)
 }

@@ -572,7 +572,7 @@ pub enum BenchCommand {
         #[arg(long)]
         train: bool,
         /// Only this way to be sparse.
-        #[arg(long, value_parser = ["axes", "block", "pattern", "unstructured", "top_k"])]
+        #[arg(long, value_parser = ["axes", "block", "pattern", "unstructured", "threshold", "top_k"])]
         kind: Option<String>,
         /// What every command takes.
         #[command(flatten)]

@@ -1,5 +1,5 @@
 //! What of a graph's work falls to its sites, phase by phase.
-use supple_graph::{Graph, NodeId, Op, Phase, Site};
+use supple_graph::{Graph, NodeId, Op, Phase, Site, Within};
 
 /// The work of every operator, for one sample.
 #[derive(Clone, Debug)]
@@ -47,7 +47,8 @@ impl Shares {
         for id in touched {
             sum.iter_mut().zip(self.flops[id.0]).for_each(|(sum, flops)| *sum += flops);
         }
-        let is_touched = |phase: Phase| site.gradient.is_none() || site.saves(phase);
+        let is_touched =
+            |phase: Phase| !matches!(site.within, Some(Within::Inputs(_) | Within::Gradient(_))) || site.saves(phase);
         Phase::ALL.map(|phase| {
             let flops = if is_touched(phase) { sum[phase as usize] } else { 0.0 };
             part(flops, self.total[phase as usize])

@@ -52,7 +52,7 @@ impl Draft {
 
     fn linear(&mut self, x: Value, outputs: usize) -> Value {
         let (w, b) = (self.weight(&[self.width(x), outputs]), self.weight(&[outputs]));
-        self.add(Linear {}, &[x, w, b])
+        self.add(Linear::default(), &[x, w, b])
     }
 
     fn map(&mut self, x: Value, functions: &[UnaryFunction]) -> Value {

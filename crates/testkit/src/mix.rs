@@ -50,7 +50,7 @@ impl Mix {
 
     pub(crate) fn linear(&mut self, x: Value, outputs: usize) -> Result<Value> {
         let (w, b) = (self.weight(&[self.length(x, self.last(x)), outputs])?, self.weight(&[outputs])?);
-        self.tape.add(Linear {}, &[x, w, b])
+        self.tape.add(Linear::default(), &[x, w, b])
     }
 
     /// A convolution of single pixels.

@@ -145,7 +145,8 @@ fn map_operators() -> impl Strategy<Value = Op> {
 
 fn operators() -> impl Strategy<Value = Op> {
     prop_oneof![
-        Just(Linear {}.into()),
+        Just(Linear::default().into()),
+        (0usize..6).prop_map(|count| Linear { active: Some(count) }.into()),
         Just(Matmul {}.into()),
         Just(Embedding {}.into()),
         Just(LayerNorm { epsilon: 1e-5 }.into()),
@@ -258,7 +259,7 @@ impl Sketch {
     fn linear(&mut self, name: &str, x: Value, outputs: usize) -> Value {
         let inputs = self.0.fact(x).unwrap().shape.last().unwrap().count();
         let w = self.weight(&format!("{name}.weight"), &[inputs, outputs]);
-        self.add(name, Linear {}, &[x, w])
+        self.add(name, Linear::default(), &[x, w])
     }
 
     fn elastic(mut self, output: Value) -> Elastic {

@@ -129,7 +129,7 @@ fn written_out(plan: &Plan) -> Graph {
     let mut graph = Graph::new("attention");
     let x = graph.input("x", Fact::f32([Dim::Batch(1), Dim::Fixed(4), Dim::Fixed(5)])).unwrap();
     let w = graph.parameter("in.weight", Fact::fixed(&[5, 18])).unwrap();
-    let all = graph.add("in", Linear {}, &[x, w]).unwrap();
+    let all = graph.add("in", Linear::default(), &[x, w]).unwrap();
     let split = graph.add("split", Split { axis: 2, lengths: vec![6; 3] }, &[all]).unwrap();
     let to = vec![Dim::Batch(1), Dim::Fixed(4), Dim::Fixed(2), Dim::Fixed(3)];
     let orders = [vec![0, 2, 1, 3], vec![0, 2, 3, 1], vec![0, 2, 1, 3]];
@@ -150,7 +150,7 @@ fn written_out(plan: &Plan) -> Graph {
     let back = graph.add("back", Permute { order: vec![0, 2, 1, 3] }, &[mixed]).unwrap();
     let flat = graph.add("flat", Reshape { to: vec![to[0], to[1], Dim::Fixed(6)] }, &[back]).unwrap();
     let w = graph.parameter("out.weight", Fact::fixed(&[6, 3])).unwrap();
-    let y = graph.add("y", Linear {}, &[flat, w]).unwrap();
+    let y = graph.add("y", Linear::default(), &[flat, w]).unwrap();
     graph.set_outputs(if plan.read { vec![y, product] } else { vec![y] });
     graph
 }

@@ -238,7 +238,7 @@ fn zeros_that_are_skipped_change_no_output() {
     for_each(|model, backend| {
         let skipping = |limit: u16| {
             let mut executor = model.executor(backend, true);
-            let sites = model.elastic.analysis().blocked().iter();
+            let sites = model.elastic.analysis().inputs().iter();
             let way = |site| ((site, Kind::Threshold(Threshold)), Density::new(limit));
             executor.set_break_even(sites.map(|&(_, site)| way(site)).collect());
             executor
@@ -252,7 +252,8 @@ fn zeros_that_are_skipped_change_no_output() {
         } else {
             sentences(1).input
         };
-        for setting in [model.uniform(1000), model.uniform(500), model.mixed(WITHIN[2])] {
+        let some = model.within(Kind::Threshold(Threshold), 300);
+        for setting in [model.uniform(1000), model.uniform(500), model.mixed(WITHIN[2]), some] {
             let truth = model.elastic.eval_masked(&model.weights, std::slice::from_ref(&input), &setting).unwrap();
             for limit in [1000, 600] {
                 let place = format!("{} on {backend}, up to {limit}, {setting:?}", model.name);
@@ -262,34 +263,54 @@ fn zeros_that_are_skipped_change_no_output() {
     });
 }
 
+/// Whether a trainer finds the gradients that the graph of gradients says, with kernels and without.
+fn check_gradients_of_the_graph(model: &Model, backend: Backend, setting: &Setting) {
+    let (batch, inputs) = counted(model);
+    let derived = model.elastic.gradients(setting, Loss::CrossEntropy).unwrap();
+    let truth = derived.graph.eval(&model.weights, &inputs).unwrap();
+    for kernels in [true, false] {
+        let trainer = model.trainer(backend).with_kernels(kernels);
+        let (loss, found) = trainer.gradients(&batch, setting).unwrap();
+        assert!((loss - f64::from(truth[0].data()[0])).abs() < 1e-4);
+        for ((node, _), expected) in derived.by_parameter.iter().zip(&truth[1..]) {
+            let place = format!("{} on {backend}, kernels {kernels}, {}", model.name, model.parameter(*node));
+            assert_close(&found[node], expected, 1e-4, &place);
+        }
+    }
+}
+
+/// The batch of a model with a target for every row, and what a graph of gradients takes.
+fn counted(model: &Model) -> (Batch, [Array; 2]) {
+    let counted = model.batch.targets.iter().map(|&target| if target == IGNORED { 0 } else { target }).collect();
+    let batch = Batch { targets: counted, ..model.batch.clone() };
+    let targets: Vec<f32> = batch.targets.iter().map(|&target| target as f32).collect();
+    let samples = batch.input.shape()[0];
+    let shape = if batch.per_row > 1 { vec![samples, batch.per_row] } else { vec![samples] };
+    let inputs = [batch.input.clone(), Array::new(shape, targets).unwrap()];
+    (batch, inputs)
+}
+
 #[test]
 fn the_largest_gradients_equal_the_graphs_with_kernels_and_without() {
     let [mlp, _, _, chars] = models().try_into().ok().unwrap();
     for (model, &backend) in [mlp, chars].iter().flat_map(|model| Backend::ALL.iter().map(move |b| (model, b))) {
-        let counted = model.batch.targets.iter().map(|&target| if target == IGNORED { 0 } else { target }).collect();
-        let batch = Batch { targets: counted, ..model.batch.clone() };
-        let targets: Vec<f32> = batch.targets.iter().map(|&target| target as f32).collect();
-        let samples = batch.input.shape()[0];
-        let shape = if batch.per_row > 1 { vec![samples, batch.per_row] } else { vec![samples] };
-        let inputs = [batch.input.clone(), Array::new(shape, targets).unwrap()];
         assert!(!model.elastic.analysis().gradients().is_empty());
         let settings = [1000, 500, 125].map(|per_mille| model.within(Kind::TopK(TopK), per_mille));
         if model.trainer(backend).kernel_threads().is_none() {
-            assert!(model.trainer(backend).gradients(&batch, &settings[1]).is_err());
+            assert!(model.trainer(backend).gradients(&counted(model).0, &settings[1]).is_err());
             continue;
         }
-        for setting in settings {
-            let derived = model.elastic.gradients(&setting, Loss::CrossEntropy).unwrap();
-            let truth = derived.graph.eval(&model.weights, &inputs).unwrap();
-            for kernels in [true, false] {
-                let trainer = model.trainer(backend).with_kernels(kernels);
-                let (loss, found) = trainer.gradients(&batch, &setting).unwrap();
-                assert!((loss - f64::from(truth[0].data()[0])).abs() < 1e-4);
-                for ((node, _), expected) in derived.by_parameter.iter().zip(&truth[1..]) {
-                    let place = format!("{} on {backend}, kernels {kernels}, {}", model.name, model.parameter(*node));
-                    assert_close(&found[node], expected, 1e-4, &place);
-                }
-            }
+        settings.iter().for_each(|setting| check_gradients_of_the_graph(model, backend, setting));
+    }
+}
+
+#[test]
+fn gradients_come_back_to_the_largest_inputs_as_the_graph_says() {
+    let [mlp, _, _, chars] = models().try_into().ok().unwrap();
+    for (model, &backend) in [mlp, chars].iter().flat_map(|model| Backend::ALL.iter().map(move |b| (model, b))) {
+        assert!(!model.elastic.analysis().inputs().is_empty());
+        for setting in [500, 125].map(|per_mille| model.within(Kind::Threshold(Threshold), per_mille)) {
+            check_gradients_of_the_graph(model, backend, &setting);
         }
     }
 }

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use supple_executor::capture::Recorded;
 use supple_executor::{About, AdamConfig, Backend, Batch, Executor, IGNORED, ModelFile, Trainer, capture};
 use supple_graph::blocks::WITHIN;
-use supple_graph::{Array, Choice, Density, Elastic, Kind, NodeId, Setting, SiteId, Value, Weights};
+use supple_graph::{Array, Choice, Density, Elastic, Kind, NodeId, Phase, Setting, SiteId, Value, Weights};
 use supple_models::{CharTransformer, CharTransformerConfig, Cnn, CnnConfig, Mlp, MlpConfig};
 
 pub const CLASSES: usize = 5;
@@ -226,7 +226,7 @@ impl Model {
     pub fn mixed(&self, within: Kind) -> Setting {
         let densities = [750, 125, 1000, 375].into_iter().cycle().enumerate();
         let sites = &self.elastic.analysis().sites;
-        let lossy = densities.take(sites.len()).filter(|&(site, _)| sites[site].gradient.is_none());
+        let lossy = densities.take(sites.len()).filter(|&(site, _)| sites[site].saves(Phase::Forward));
         lossy.fold(self.uniform(1000), |setting, (site, per_mille)| {
             let kinds = &sites[site].kinds;
             let kind = if kinds.contains(&within) { within } else { kinds[0] };

@@ -2,28 +2,51 @@
 use super::{Call, Operands, Runner};
 use crate::error::{Error, Result};
 use crate::layers::{self, Kind, Window2d};
-use crate::tensor::{Any, lengths, reshape, slice};
+use crate::tensor::{Any, choose, download, lengths, reshape, slice, upload};
 use burn::backend::Dispatch;
 use burn::backend::ops::{FloatTensorOps, ModuleOps};
 use burn::tensor::Slice;
 use burn::tensor::ops::{ConvOptions, ConvTransposeOptions, PadMode};
-use supple_graph::operators::{Conv, ConvTranspose};
-use supple_graph::{Fact, Op};
+use supple_graph::operators::{Conv, ConvTranspose, Linear};
+use supple_graph::{Array, DType, Fact, Op};
+use supple_kernels::Active;
 
 pub(super) fn find(op: &Op, _inputs: &[&Fact], _outputs: &[Fact]) -> Option<Runner> {
     match op {
-        Op::Linear(_) => Some(Runner::of(|mut operands, call| {
-            let (x, w, b) = three(&mut operands)?;
-            let y = layer(&Kind::Linear, [x, w], b, call, linear);
-            match call.top.filter(|_| alone(call).is_none()) {
-                Some(top) => layers::thin_gradient(&y, top.count).ok_or_else(no_top),
-                None => Ok(y),
-            }
-        })),
+        Op::Linear(op) => Some(linear_layer(op)),
         Op::Conv(op) => conv(op),
         Op::ConvTranspose(op) => conv_transpose(op),
         _ => None,
     }
+}
+
+fn linear_layer(op: &Linear) -> Runner {
+    let active = op.active;
+    Runner::of(move |mut operands, call| {
+        let (x, w, b) = three(&mut operands)?;
+        let x = match active {
+            Some(count) => largest(x, count, call)?,
+            None => x,
+        };
+        let y = layer(&Kind::Linear, [x, w], b, call, linear);
+        match call.top.filter(|_| alone(call).is_none()) {
+            Some(top) => layers::thin_gradient(&y, top.count).ok_or_else(no_top),
+            None => Ok(y),
+        }
+    })
+}
+
+/// With zeros for all but the `count` elements of the last axis that have the largest magnitudes.
+fn largest(x: Any, count: usize, call: &Call<'_>) -> Result<Any> {
+    if let Some(x) = call.mode.kernels.then(|| layers::thin_inputs(&x, count)).flatten() {
+        return Ok(x);
+    }
+    let array = download(x.clone())?;
+    let (data, shape) = (array.data(), array.shape().to_vec());
+    let kept = Active::largest(data, &vec![1.0; data.len()], shape.last().copied().unwrap_or(1), count);
+    let upload = |array: &Array, dtype| upload(array, dtype, call.device.as_dispatch());
+    let zeros = upload(&Array::full(&shape, 0.0), DType::F32);
+    Ok(choose(zeros, upload(&Array::new(shape, kept)?, DType::Bool), x))
 }
 
 /// Input, weights and perhaps a bias.

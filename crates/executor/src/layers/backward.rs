@@ -1,6 +1,6 @@
 //! The gradients of what the extension adds.
 use super::extension::{
-    Buffers, Floats, Layers, attend_backward, dense, input_gradient, largest_backward, weight_gradient,
+    Buffers, Floats, Layers, attend_backward, dense, input_gradient, keep_largest, largest_backward, weight_gradient,
 };
 use super::top::Largest;
 use super::{AdamCall, AttentionCall, Blocks, Call, MaxPoolCall};
@@ -96,6 +96,23 @@ impl<B: Buffers> Backward<B, 1> for ThinBackward {
     }
 }
 
+/// The backward pass of [`Layers::thin_inputs`].
+#[derive(Debug)]
+struct ThinInputsBackward;
+
+impl<B: Buffers> Backward<B, 1> for ThinInputsBackward {
+    type State = (NodeId, usize);
+
+    fn backward(self, ops: Ops<Self::State, 1>, grads: &mut Gradients, checkpointer: &mut Checkpointer) {
+        let dy = grads.consume::<B>(&ops.node);
+        let (x, count) = ops.state;
+        let x = checkpointer.retrieve_node_output::<Floats<B>>(x);
+        if let [Some(node)] = ops.parents {
+            grads.register::<B>(node.id, keep_largest::<B>(&x, &dy, count));
+        }
+    }
+}
+
 /// The backward pass of [`Layers::attend`].
 #[derive(Debug)]
 struct AttendBackward;
@@ -179,6 +196,16 @@ impl<B: Layers + Buffers, C: CheckpointStrategy> Layers for Autodiff<B, C> {
         match PackBackward.prepare::<C>([w.node()]).compute_bound().stateful() {
             OpsKind::Tracked(prep) => prep.finish(blocks.clone(), B::pack(w.into_primitive(), blocks)),
             OpsKind::UnTracked(prep) => prep.finish(B::pack(w.into_primitive(), blocks)),
+        }
+    }
+
+    fn thin_inputs(x: Floats<Self>, count: usize) -> Floats<Self> {
+        match ThinInputsBackward.prepare::<C>([x.node()]).compute_bound().stateful() {
+            OpsKind::Tracked(mut prep) => {
+                let state = (prep.checkpoint(&x), count);
+                prep.finish(state, B::thin_inputs(x.into_primitive(), count))
+            }
+            OpsKind::UnTracked(prep) => prep.finish(B::thin_inputs(x.into_primitive(), count)),
         }
     }
 

@@ -1,5 +1,5 @@
 //! Our kernels on the buffers of Burn's CPU backends.
-use super::{AdamCall, AttentionCall, Blocks, Call, Kind, MOST_ROWS, MaxPoolCall};
+use super::{AdamCall, AttentionCall, Blocks, Call, Kind, MaxPoolCall};
 use crate::tensor::Any;
 use burn::backend::tensor::FloatTensor;
 use burn::backend::{Backend, Dispatch, TensorMetadata, backend_extension};
@@ -24,6 +24,9 @@ pub(crate) trait Layers: Backend {
 
     /// The values of these blocks of dense weights, `[rows of blocks, stored, height]`.
     fn pack(w: FloatTensor<Self>, blocks: Blocks) -> FloatTensor<Self>;
+
+    /// `x` with zeros for all but the `count` elements of each row of the last axis that have the largest magnitudes, to which alone gradients come back.
+    fn thin_inputs(x: FloatTensor<Self>, count: usize) -> FloatTensor<Self>;
 
     /// `y`, to which only the `count` largest gradients come back, of elements of the last axis summed over all rows.
     fn thin_gradient(y: FloatTensor<Self>, count: usize) -> FloatTensor<Self>;
@@ -64,6 +67,11 @@ pub(crate) fn layer(x: &Any, w: &Any, b: Option<&Any>, call: Call) -> Option<Any
 /// The values of these blocks of dense weights, as a layer's call with them takes them.
 pub(crate) fn pack(w: &Any, blocks: Blocks) -> Option<Any> {
     Some(<Dispatch as Layers>::pack(w.clone(), blocks))
+}
+
+/// The largest inputs of each row alone, on the tensor's backend, which must be one that [`has_kernels`](super::has_kernels).
+pub(crate) fn thin_inputs(x: &Any, count: usize) -> Option<Any> {
+    Some(<Dispatch as Layers>::thin_inputs(x.clone(), count))
 }
 
 /// What the gradient comes back to in part, on the tensor's backend, which must be one that [`has_kernels`](super::has_kernels).
@@ -190,7 +198,7 @@ fn forward<B: Buffers>(x: &Floats<B>, w: &Floats<B>, b: Option<&Floats<B>>, call
 /// The inputs that are not zero in some of few rows, where they are no more than `limit` of all.
 fn active(layer: &Layer, x: &[f32], limit: Density) -> Option<Vec<u32>> {
     let Layer::Linear(Linear { rows, inputs, .. }) = *layer else { return None };
-    let found = (rows <= MOST_ROWS).then(|| Active::find(x, inputs, 0.0))?;
+    let found = (rows <= Active::MOST_ROWS).then(|| Active::find(x, inputs))?;
     (found.len() <= limit.kept(inputs)).then_some(found)
 }
 
@@ -295,6 +303,13 @@ pub(super) fn largest_backward<B: Buffers>(dy: &Floats<B>, x: &Floats<B>, call: 
     B::build(TensorData::new(dx, shape))
 }
 
+/// `values` with zeros but in the places of the largest elements of each row of `x`.
+pub(super) fn keep_largest<B: Buffers>(x: &Floats<B>, values: &Floats<B>, count: usize) -> Floats<B> {
+    let shape = lengths(x);
+    let inputs = shape.last().copied().unwrap_or(1);
+    B::build(TensorData::new(Active::largest(&dense::<B>(x), &dense::<B>(values), inputs, count), shape))
+}
+
 fn gather<B: Buffers>(w: &Floats<B>, blocks: &Blocks) -> Floats<B> {
     B::build(TensorData::new(blocks.gather(&dense::<B>(w)), blocks.packed_shape()))
 }
@@ -325,6 +340,10 @@ macro_rules! layers {
 
             fn pack(w: Floats<Self>, blocks: Blocks) -> Floats<Self> {
                 gather::<Self>(&w, &blocks)
+            }
+
+            fn thin_inputs(x: Floats<Self>, count: usize) -> Floats<Self> {
+                keep_largest::<Self>(&x, &x, count)
             }
 
             fn thin_gradient(y: Floats<Self>, _count: usize) -> Floats<Self> {

@@ -41,7 +41,9 @@ macro_rules! conv_transpose {
 
 pub(super) fn module(module: &Module) -> Option<Recorded<'_>> {
     Some(match module {
-        Module::Linear(ir) => Recorded::new(Linear {}, [&ir.x, &ir.weight].into_iter().chain(&ir.bias), &ir.out),
+        Module::Linear(ir) => {
+            Recorded::new(Linear::default(), [&ir.x, &ir.weight].into_iter().chain(&ir.bias), &ir.out)
+        }
         Module::Conv1d(ir) => conv!(ir, |&(before, after)| [before, after]),
         Module::Conv2d(ir) => conv!(ir, |&(before, after)| [before, after]),
         Module::Conv3d(ir) => conv!(ir, |&width| [width, width]),

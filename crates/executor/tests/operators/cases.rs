@@ -226,7 +226,8 @@ fn products() -> Cases {
             _ => {
                 let (x, w) = ([n[0], n[1], n[2]], [n[2], n[3]]);
                 let x = &x[usize::from(a)..];
-                if b { Case::of(Linear {}, &[x, &w, &[n[3]]]) } else { Case::of(Linear {}, &[x, &w]) }
+                let op = Linear { active: c.then_some(n[2].div_ceil(2)) };
+                if b { Case::of(op, &[x, &w, &[n[3]]]) } else { Case::of(op, &[x, &w]) }
             }
         }
     }))

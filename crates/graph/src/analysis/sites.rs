@@ -1,12 +1,12 @@
 //! From joined axes to sites.
 use super::joined::Joined;
 use super::places::{Piece, pieces};
-use super::{Member, Site, Verdict};
+use super::{Member, Site, Verdict, Within};
 use crate::blocks::{Blocked, HEIGHT};
 use crate::coupling::Part;
 use crate::graph::{Graph, NodeId, Value};
 use crate::kind::SparsityKind;
-use crate::kinds::{Channel, Head, Kind, TopK};
+use crate::kinds::{Channel, Head, Kind, Threshold, TopK};
 use crate::operators::Op;
 use std::mem::take;
 
@@ -119,44 +119,49 @@ impl Found {
     }
 }
 
+/// A site within a layer.
+fn within(place: Within, (name, level, units): (String, &'static str, usize), kinds: Vec<Kind>, why: &str) -> Site {
+    let verdict = Verdict::Sparsifiable(why.to_owned());
+    Site { name, level, units, kinds, members: Vec::new(), within: Some(place), verdict }
+}
+
 /// The site within the weights of a layer.
-pub(super) fn within(graph: &Graph, blocked: Blocked) -> Site {
+pub(super) fn weights(graph: &Graph, blocked: Blocked) -> Site {
     let (units, kinds) = blocked.fits(graph);
-    Site {
-        name: graph.node(blocked.weight).name.clone(),
-        level: "vector",
-        units,
-        kinds,
-        members: Vec::new(),
-        blocked: Some(blocked),
-        gradient: None,
-        verdict: Verdict::Sparsifiable("a weight that is zero adds nothing to the sum that it stands in".to_owned()),
-    }
+    let name = graph.node(blocked.weight).name.clone();
+    let why = "a weight that is zero adds nothing to the sum that it stands in";
+    within(Within::Weights(blocked), (name, "vector", units), kinds, why)
+}
+
+/// The sites of what linear layers with weights of their own read, where it is wide enough.
+pub(super) fn inputs(graph: &Graph) -> impl Iterator<Item = Site> {
+    let site = |id: NodeId| {
+        let (weight, [units, _]) = linear(graph, id)?;
+        let why = "an activation that is zero adds nothing to the sums that it stands in";
+        let what = (format!("{weight}.inputs"), "activation", units);
+        (units >= HEIGHT).then(|| within(Within::Inputs(id), what, vec![Kind::Threshold(Threshold)], why))
+    };
+    graph.ids().filter_map(site)
 }
 
 /// The sites of gradients: of all linear layers with weights of their own whose output is not the model's, and is wide enough.
 pub(super) fn gradients(graph: &Graph) -> impl Iterator<Item = Site> {
     let is_output = |id: NodeId| graph.outputs().iter().any(|value| value.node == id);
-    graph.ids().filter(move |&id| !is_output(id)).filter_map(|id| gradient(graph, id))
+    let site = |id: NodeId| {
+        let (weight, [_, units]) = linear(graph, id)?;
+        let why = "an output whose gradient is zero adds nothing to either product behind it";
+        let what = (format!("{weight}.gradient"), "gradient", units);
+        (units >= HEIGHT).then(|| within(Within::Gradient(id), what, vec![Kind::TopK(TopK)], why))
+    };
+    graph.ids().filter(move |&id| !is_output(id)).filter_map(site)
 }
 
-fn gradient(graph: &Graph, id: NodeId) -> Option<Site> {
-    let node = graph.node(id);
-    let weight = graph.inputs_of(id).get(1).map(|value| graph.node(value.node))?;
-    let learns = matches!((&node.op, &weight.op), (Op::Linear(_), Op::Parameter(_)));
-    let units = weight.facts.first()?.shape.last()?.count();
-    (learns && units >= HEIGHT).then(|| Site {
-        name: format!("{}.gradient", weight.name),
-        level: "gradient",
-        units,
-        kinds: vec![Kind::TopK(TopK)],
-        members: Vec::new(),
-        blocked: None,
-        gradient: Some(id),
-        verdict: Verdict::Sparsifiable(
-            "an output whose gradient is zero adds nothing to either product behind it".to_owned(),
-        ),
-    })
+/// The name of the weights of a linear layer that has its own, and its numbers of inputs and outputs.
+fn linear(graph: &Graph, id: NodeId) -> Option<(&str, [usize; 2])> {
+    let weight = graph.node(graph.inputs_of(id).get(1)?.node);
+    let learns = matches!((&graph.node(id).op, &weight.op), (Op::Linear(_), Op::Parameter(_)));
+    let [inputs, outputs] = weight.facts.first()?.shape[..] else { return None };
+    learns.then(|| (weight.name.as_str(), [inputs.count(), outputs.count()]))
 }
 
 struct Drafts {
@@ -271,7 +276,7 @@ impl Drafts {
             (Vec::new(), Verdict::NotSparsifiable(self.why_not(at, chosen, joined)))
         };
         let (name, level, members) = (self.name(at, joined), level.name(), Vec::new());
-        Some(Site { name, level, units, kinds, members, blocked: None, gradient: None, verdict })
+        Some(Site { name, level, units, kinds, members, within: None, verdict })
     }
 
     fn name(&self, at: usize, joined: &Joined<'_>) -> String {

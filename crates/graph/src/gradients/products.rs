@@ -7,16 +7,25 @@ use crate::graph::Value;
 use crate::operators::{Constant, Linear, Op, Reduce, Reduction, Softmax, TopK, UnaryFunction};
 use crate::tape::Tape;
 
-/// `g Wᵀ`, `xᵀ g`, and the sum of g.
+/// `g Wᵀ`, `xᵀ g`, and the sum of g; where only some elements of x count, with zeros for the others.
 pub fn linear(tape: &mut Tape, call: &Call<'_>, input: usize) -> Result<Option<Value>> {
-    let Some(g) = call.gradient() else { return Ok(None) };
+    let (Op::Linear(op), Some(g)) = (call.op, call.gradient()) else { return Ok(None) };
+    let counted = |tape: &mut Tape, value: Value| match op.active {
+        Some(count) => {
+            let mask = largest_of_each_row(tape, call.inputs[0], count)?;
+            tape.times(value, mask)
+        }
+        None => Ok(value),
+    };
     let made = match input {
         0 => {
             let transposed = tape.transpose(call.inputs[1])?;
-            tape.add(Linear {}, &[g, transposed])
+            let all = tape.add(Linear::default(), &[g, transposed])?;
+            counted(tape, all)
         }
         1 => {
-            let (x, g) = (tape.flatten_leading(call.inputs[0], 1)?, tape.flatten_leading(g, 1)?);
+            let x = counted(tape, call.inputs[0])?;
+            let (x, g) = (tape.flatten_leading(x, 1)?, tape.flatten_leading(g, 1)?);
             let transposed = tape.transpose(x)?;
             tape.product(transposed, g)
         }
@@ -39,6 +48,15 @@ pub(crate) fn largest(tape: &mut Tape, g: Value, kept: usize) -> Result<Value> {
     let chosen = tape.one_hot(Value { slot: 1, ..top }, count)?;
     let mask = tape.add(Reduce { reduction: Reduction::Sum, axes: vec![0], keep: false }, &[chosen])?;
     tape.times(g, mask)
+}
+
+/// One for the `count` elements of the last axis of `x` with the largest magnitudes, zero for the others.
+fn largest_of_each_row(tape: &mut Tape, x: Value, count: usize) -> Result<Value> {
+    let (axis, width) = (tape.rank(x) - 1, tape.shape(x).last().map_or(1, |dim| dim.count()));
+    let magnitudes = tape.map(UnaryFunction::Abs, x)?;
+    let top = tape.add(TopK { k: count, axis, least: false }, &[magnitudes])?;
+    let chosen = tape.one_hot(Value { slot: 1, ..top }, width)?;
+    tape.add(Reduce { reduction: Reduction::Sum, axes: vec![axis], keep: false }, &[chosen])
 }
 
 /// `g Bᵀ` and `Aᵀ g`, summed over what was repeated.

@@ -3,10 +3,8 @@ use super::case::Case;
 use super::operands::LayerCase;
 use crate::layer::Layer;
 use crate::pack::Order;
+use crate::pattern::Active;
 use std::fmt;
-
-/// Rows up to which inputs are skipped: of more, hardly any is small in all.
-const FEW: usize = 8;
 
 /// A way to store the weights.
 pub struct Format {
@@ -55,10 +53,11 @@ fn top(layer: &Layer, density: f64) -> Option<Box<dyn Case>> {
     boxed(LayerCase::top(*layer, count).ok().filter(|_| density < 1.0))
 }
 
-/// Forward the inputs above a threshold, of a linear layer on few rows, at densities below one.
+/// Forward the largest inputs of a linear layer on few rows, at densities below one.
 fn threshold(layer: &Layer, density: f64) -> Option<Box<dyn Case>> {
-    let few = matches!(layer, Layer::Linear(linear) if linear.rows <= FEW);
-    boxed(LayerCase::above_threshold(*layer, density).ok().filter(|_| few && density < 1.0))
+    let Layer::Linear(linear) = layer else { return None };
+    let count = ((density * linear.inputs as f64).round() as usize).max(1);
+    boxed(LayerCase::active(*layer, count).ok().filter(|_| linear.rows <= Active::MOST_ROWS && density < 1.0))
 }
 
 /// Every format.

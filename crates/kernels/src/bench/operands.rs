@@ -16,8 +16,8 @@ pub struct LayerCase {
     pack: Option<(Pack, usize)>,
     /// Outputs whose gradients count, where not all do.
     top: Option<usize>,
-    /// Inputs with no magnitude above this in any row are looked for and skipped.
-    above: Option<f32>,
+    /// The largest inputs of each row that count, where not all do.
+    active: Option<usize>,
     /// Whether the gradient of the input is wanted.
     learns: bool,
     /// Dense weights that the values are gathered from, and that their gradients go back to.
@@ -42,7 +42,7 @@ impl LayerCase {
             layer,
             pack: None,
             top: None,
-            above: None,
+            active: None,
             learns: true,
             whole: None,
             x: noise(x),
@@ -103,30 +103,27 @@ impl LayerCase {
         }
     }
 
-    /// All weights, and forward only the inputs that are not zero: `count` of them, evenly spread.
+    /// All weights, and forward only the `count` largest inputs of each row, looked for at each pass.
     ///
     /// # Errors
     /// When it is no linear layer.
-    pub fn skipping(layer: Layer, count: usize) -> Result<Self, Error> {
-        let Layer::Linear(Linear { inputs, .. }) = layer else {
-            return Err(Error::new("skipping", format!("{layer:?} is no linear layer")));
-        };
-        let mut this = Self { above: Some(0.0), ..Self::dense(layer) };
-        let is_zero = |at: usize| at % inputs * count / inputs == (at % inputs + 1) * count / inputs;
-        this.x.iter_mut().enumerate().filter(|(at, _)| is_zero(*at)).for_each(|(_, x)| *x = 0.0);
-        Ok(this)
+    pub fn active(layer: Layer, count: usize) -> Result<Self, Error> {
+        match layer {
+            Layer::Linear(_) => Ok(Self { active: Some(count), ..Self::dense(layer) }),
+            Layer::Conv2d(_) => Err(Error::new("active", format!("{layer:?} is no linear layer"))),
+        }
     }
 
-    /// All weights, and forward only the inputs with a magnitude above the threshold that the share `density` of the elements exceeds.
-    ///
-    /// # Errors
-    /// When it is no linear layer.
-    pub fn above_threshold(layer: Layer, density: f64) -> Result<Self, Error> {
-        let Layer::Linear(_) = layer else {
-            return Err(Error::new("threshold", format!("{layer:?} is no linear layer")));
+    /// The same on samples that all equal the first, so that they have their largest inputs in the same places.
+    #[must_use]
+    pub fn alike(mut self) -> Self {
+        let samples = match self.layer {
+            Layer::Linear(linear) => linear.rows,
+            Layer::Conv2d(conv) => conv.batch,
         };
-        let dense = Self::dense(layer);
-        Ok(Self { above: Some(Active::threshold(&dense.x, density)), ..dense })
+        let sample = self.x.len() / samples.max(1);
+        (1..samples).for_each(|at| self.x.copy_within(..sample, at * sample));
+        self
     }
 
     fn backward_top(&mut self, linear: Linear, count: usize, threads: usize) -> Result<(), Error> {
@@ -140,38 +137,39 @@ impl LayerCase {
 
     fn pattern(&self) -> Result<Pattern<'_>, Error> {
         match &self.pack {
-            None if self.above.is_some() => Ok(Pattern::Active(Active::new(&[]))),
+            None if self.active.is_some() => Ok(Pattern::Active(Active::new(&[]))),
             None => Ok(Pattern::Dense),
             Some((pack, kept)) => pack.blocks(*kept).map(Pattern::Blocks),
         }
     }
 
     fn pass(&mut self, phase: Phase, threads: usize) -> Result<(), Error> {
-        let found = self.active(phase);
         let Self { layer, pack, x, w, b, y, dy, dx, dw, db, .. } = self;
-        let pattern = match (pack, &found) {
-            (_, Some(found)) => Pattern::Active(Active::new(found)),
-            (Some((pack, kept)), None) => Pattern::Blocks(pack.blocks(*kept)?),
-            (None, None) => Pattern::Dense,
+        let pattern = match pack {
+            Some((pack, kept)) => Pattern::Blocks(pack.blocks(*kept)?),
+            None => Pattern::Dense,
         };
         let operands = match phase {
             Phase::Forward => Operands::Forward { x, w, b: Some(b), relu: false, y },
             Phase::BackwardInput => Operands::BackwardInput { dy, w, dx },
             _ => Operands::BackwardWeight { dy, x, dw, db: Some(db) },
         };
-        let args = Args { layer: *layer, pattern, operands, threads };
-        kernel(&args.key())?.run(args)
+        run(Args { layer: *layer, pattern, operands, threads })
     }
 
-    /// The inputs that a pass does not skip, where it looks for such.
-    fn active(&self, phase: Phase) -> Option<Vec<u32>> {
-        match self.layer {
-            Layer::Linear(Linear { inputs, .. }) if phase == Phase::Forward => {
-                self.above.map(|threshold| Active::find(&self.x, inputs, threshold))
-            }
-            _ => None,
-        }
+    /// With all but the largest inputs as zero, which are skipped where rows are few.
+    fn forward_active(&mut self, linear: Linear, count: usize, threads: usize) -> Result<(), Error> {
+        let Self { layer, x, w, b, y, .. } = self;
+        let x = Active::largest(x, x, linear.inputs, count);
+        let found = (linear.rows <= Active::MOST_ROWS).then(|| Active::find(&x, linear.inputs));
+        let pattern = found.as_ref().map_or(Pattern::Dense, |found| Pattern::Active(Active::new(found)));
+        let operands = Operands::Forward { x: &x, w, b: Some(b), relu: false, y };
+        run(Args { layer: *layer, pattern, operands, threads })
     }
+}
+
+fn run(args: Args<'_>) -> Result<(), Error> {
+    kernel(&args.key())?.run(args)
 }
 
 fn kernel(key: &Key) -> Result<&'static dyn Kernel, Error> {
@@ -180,7 +178,10 @@ fn kernel(key: &Key) -> Result<&'static dyn Kernel, Error> {
 
 impl Case for LayerCase {
     fn forward(&mut self, threads: usize) -> Result<(), Error> {
-        self.pass(Phase::Forward, threads)
+        match (self.layer, self.active) {
+            (Layer::Linear(linear), Some(count)) => self.forward_active(linear, count, threads),
+            _ => self.pass(Phase::Forward, threads),
+        }
     }
 
     fn backward(&mut self, threads: usize) -> Result<(), Error> {

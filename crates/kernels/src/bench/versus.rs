@@ -35,14 +35,14 @@ pub fn tops_against_dense(layer: Linear, counts: &[usize], trial: Trial) -> Resu
     against_dense(&layer, counts.iter().map(|&count| LayerCase::top(layer, count)), trial)
 }
 
-/// The times of a linear layer on inputs of which none is zero, and of the same on those of `counts` inputs, the others being zero in all rows, looked for
-/// and skipped; as [`cuts_against_dense`].
+/// The times of a linear layer on all its inputs, and on the `counts` largest alone, the same in all rows, which are looked for, the others being skipped;
+/// as [`cuts_against_dense`].
 ///
 /// # Errors
 /// When a kernel refuses its operands.
-pub fn skips_against_dense(layer: Linear, counts: &[usize], trial: Trial) -> Result<(Times, Vec<Times>), Error> {
+pub fn active_against_dense(layer: Linear, counts: &[usize], trial: Trial) -> Result<(Times, Vec<Times>), Error> {
     let layer = Layer::Linear(layer);
-    against_dense(&layer, counts.iter().map(|&count| LayerCase::skipping(layer, count)), trial)
+    against_dense(&layer, counts.iter().map(|&count| LayerCase::active(layer, count).map(LayerCase::alike)), trial)
 }
 
 fn against_dense(

@@ -25,6 +25,12 @@ fn products(conv: &Conv2d, mut each: impl FnMut(usize, usize, usize)) {
     }
 }
 
+/// Whether zeros in a frame meet weights that are not finite.
+#[inline(always)]
+pub(crate) fn is_needed(conv: &Conv2d, w: &[f32]) -> bool {
+    conv.has_frames() && w.iter().fold(false, |odd, v| odd | !v.is_finite())
+}
+
 pub(crate) fn forward(conv: &Conv2d, [x, w]: [&[f32]; 2], b: Option<&[f32]>, relu: bool, y: &mut [f32]) {
     let pixels: usize = conv.output_size().iter().product();
     for (plane, y) in y.chunks_mut(pixels.max(1)).enumerate() {

@@ -4,7 +4,7 @@ use crate::error::Error;
 use crate::kernel::{Args, Kernel, Key, Operands};
 use crate::layer::{Conv2d, Layer};
 use crate::pattern::Format;
-use crate::simd::{are_finite, dispatch};
+use crate::simd::dispatch;
 use pulp::{Simd, WithSimd};
 
 /// An indirect product (Dukhan 2019): what a kernel's element sees of every output pixel lies at one distance from the pixel's own place in
@@ -43,11 +43,12 @@ impl WithSimd for Call<'_> {
         let Self { conv, operands, threads } = self;
         let threads = if Layer::Conv2d(conv).flops() < 1e6 { 1 } else { threads };
         let conv = &conv;
-        let odd = |w: &[f32]| conv.has_frames() && !are_finite(simd, w);
         match operands {
-            Operands::Forward { x, w, b, relu, y } if odd(w) => plain::forward(conv, [x, w], b, relu, y),
+            Operands::Forward { x, w, b, relu, y } if plain::is_needed(conv, w) => {
+                plain::forward(conv, [x, w], b, relu, y)
+            }
             Operands::Forward { x, w, b, relu, y } => Forward { conv, x, w, b, relu, threads }.run(simd, y),
-            Operands::BackwardInput { dy, w, dx } if odd(w) => plain::input(conv, [dy, w], dx),
+            Operands::BackwardInput { dy, w, dx } if plain::is_needed(conv, w) => plain::input(conv, [dy, w], dx),
             Operands::BackwardInput { dy, w, dx } => BackwardInput { conv, dy, w, threads }.run(simd, dx),
             Operands::BackwardWeight { dy, x, dw, db } => BackwardWeight { conv, dy, x, threads }.run(simd, dw, db),
         }

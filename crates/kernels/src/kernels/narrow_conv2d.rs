@@ -36,10 +36,11 @@ impl Kernel for NarrowConv2d {
     fn run(&self, args: Args<'_>) -> Result<(), Error> {
         args.check(self)?;
         let Layer::Conv2d(conv) = args.layer else { return Err(Error::new(self.name(), "not a convolution")) };
-        let odd = |w: &[f32]| conv.has_frames() && w.iter().fold(false, |odd, v| odd | !v.is_finite());
         match args.operands {
-            Operands::Forward { x, w, b, relu, y } if odd(w) => plain::forward(&conv, [x, w], b, relu, y),
-            Operands::BackwardInput { dy, w, dx } if odd(w) => plain::input(&conv, [dy, w], dx),
+            Operands::Forward { x, w, b, relu, y } if plain::is_needed(&conv, w) => {
+                plain::forward(&conv, [x, w], b, relu, y)
+            }
+            Operands::BackwardInput { dy, w, dx } if plain::is_needed(&conv, w) => plain::input(&conv, [dy, w], dx),
             operands => return packed(&args.layer, operands, args.threads),
         }
         Ok(())

@@ -130,7 +130,7 @@ fn product(call: &mut Call<'_, '_>, a: Named, b: Named, keep: &[char]) -> Result
     let value = if is_layer {
         let groups: Vec<&[char]> = rows.chunks(1).chain([&*inner]).collect();
         let left = joined(call, a, &groups)?;
-        call.helper("product", Linear {}, &[left, right])?
+        call.helper("product", Linear::default(), &[left, right])?
     } else {
         let left = grouped(call, a, [&lead, &rows, &inner])?;
         call.helper("product", Matmul {}, &[left, right])?

@@ -68,7 +68,7 @@ fn gemm<'a>(call: &mut Call<'a, '_>) -> Result<Vec<Operand<'a>>> {
         if call.has(2) {
             inputs.push(call.weight(2, Layout::AsStored)?);
         }
-        return Ok(vec![call.finish(Linear {}, &inputs)?.into()]);
+        return Ok(vec![call.finish(Linear::default(), &inputs)?.into()]);
     }
     let inputs = operands(call)?;
     Ok(vec![call.finish(Gemm { alpha, beta, transposed_a, transposed_b }, &inputs)?.into()])
@@ -89,7 +89,7 @@ fn matmul<'a>(call: &mut Call<'a, '_>) -> Result<Vec<Operand<'a>>> {
     let is_matrix = call.known(1).is_some_and(|weights| weights.shape.len() == 2);
     if is_matrix && call.fact(a).rank() >= 1 {
         let b = call.weight(1, Layout::AsStored)?;
-        return Ok(vec![call.finish(Linear {}, &[a, b])?.into()]);
+        return Ok(vec![call.finish(Linear::default(), &[a, b])?.into()]);
     }
     let b = call.value(1)?;
     let (left, right) = (call.shape(a), call.shape(b));
