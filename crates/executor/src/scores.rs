@@ -3,7 +3,7 @@ use crate::error::Result;
 use crate::loss::Batch;
 use crate::trainer::{Gradients, Trainer};
 use std::collections::BTreeMap;
-use supple_graph::{Array, Elastic, Kind, Site, SiteId, Weights};
+use supple_graph::{Array, Elastic, Kind, Site, SiteId, Weights, Within};
 
 /// Scores of the units of one site, in the order in which one kind keeps them longest.
 #[derive(Clone, Debug, PartialEq)]
@@ -17,7 +17,7 @@ pub struct UnitScores {
     pub fisher: Vec<f64>,
 }
 
-/// Scores of all units of all sites, for each kind that fits there, for a trainer's weights, over these batches. A weight between two sites counts at both.
+/// Scores of all units of all sites where weights leave, for each kind that fits there, for a trainer's weights, over these batches. A weight between two sites counts at both.
 ///
 /// # Errors
 /// When a batch does not fit.
@@ -34,7 +34,9 @@ pub fn unit_scores<'a>(
         ((id, kind), UnitScores { magnitude, taylor: zeros.clone(), fisher: zeros })
     };
     let ways = |(at, site): (usize, &Site)| site.kinds.clone().into_iter().map(move |kind| (SiteId(at), kind));
-    let mut scores: BTreeMap<_, UnitScores> = sites.iter().enumerate().flat_map(ways).map(fresh).collect();
+    let leave = |(_, site): &(usize, &Site)| !matches!(site.within, Some(Within::Inputs(_) | Within::Gradient(_)));
+    let ways = sites.iter().enumerate().filter(leave).flat_map(ways);
+    let mut scores: BTreeMap<_, UnitScores> = ways.map(fresh).collect();
     let dense = elastic.analysis().dense();
     let mut count = 0.0f64;
     for batch in batches {

@@ -43,8 +43,8 @@ pub struct Alone {
     pub nats: f64,
     /// Accuracy lost against dense, a fraction; below zero where sparser is better.
     pub accuracy: f64,
-    /// The scores, in the order of [`Proxy::ALL`].
-    pub proxies: [f64; 3],
+    /// The scores, in the order of [`Proxy::ALL`]; none where no weights leave.
+    pub proxies: Option<[f64; 3]>,
 }
 
 /// What was measured at one site.
@@ -108,8 +108,8 @@ impl Sensitivity {
                 return Err(Error::new(format!("sites[{i}].alone"), "descending densities"));
             }
             let numbers =
-                site.alone.iter().flat_map(|alone| [alone.nats, alone.accuracy].into_iter().chain(alone.proxies));
-            check_finite(&format!("sites[{i}]"), numbers)?;
+                |alone: &Alone| [alone.nats, alone.accuracy].into_iter().chain(alone.proxies.into_iter().flatten());
+            check_finite(&format!("sites[{i}]"), site.alone.iter().flat_map(numbers))?;
         }
         for (i, pair) in self.pairs.iter().enumerate() {
             let [first, second] = pair.sites;
@@ -144,11 +144,13 @@ impl Sensitivity {
         self.sites.iter().enumerate().map(single).sum::<f64>() + self.pairs.iter().map(cross).sum::<f64>()
     }
 
-    /// Spearman's rank correlation between a proxy and the measured cross-entropy, over all sites and densities; `None` where it is not defined.
+    /// Spearman's rank correlation between a proxy and the measured cross-entropy, over all sites that have
+    /// one, and densities; `None` where it is not defined.
     pub fn correlation(&self, proxy: Proxy) -> Option<f64> {
-        let points: Vec<&Alone> = self.sites.iter().flat_map(|site| &site.alone).collect();
-        let scores: Vec<f64> = points.iter().map(|alone| alone.proxies[proxy as usize]).collect();
-        rank_correlation(&scores, &points.iter().map(|alone| alone.nats).collect::<Vec<_>>())
+        let points = self.sites.iter().flat_map(|site| &site.alone);
+        let scored = points.filter_map(|alone| Some((alone.proxies?[proxy as usize], alone.nats)));
+        let (scores, nats): (Vec<f64>, Vec<f64>) = scored.unzip();
+        rank_correlation(&scores, &nats)
     }
 }
 

@@ -37,7 +37,7 @@ pub fn measure(model: &Model, executor: &mut Executor, calibration: &[Batch], st
         for choice in lossy(site) {
             let loss = meter.loss(&analysis.dense().with_choice(SiteId(i), choice))?;
             let Choice { kind, density } = choice;
-            let proxies = proxies(&scores[&(SiteId(i), kind)], choice);
+            let proxies = scores.get(&(SiteId(i), kind)).map(|scores| proxies(scores, choice));
             let kind = Some(kind).filter(|&kind| kind != site.kinds[0]);
             alone.push(Alone { kind, density, nats: loss.nats, accuracy: loss.accuracy, proxies });
         }

@@ -275,9 +275,7 @@ fn sensitivity_measures_every_site_and_the_ladder_reads_it() {
     let found: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
     let sites = found["sites"].as_array().unwrap();
     assert_eq!(sites.len(), Model::demo().unwrap().elastic().analysis().sites.len());
-    let numbers =
-        |alone: &serde_json::Value| alone["nats"].is_number() && alone["proxies"].as_array().unwrap().len() == 3;
-    assert!(sites.iter().all(|site| site["alone"].as_array().unwrap().iter().all(numbers)));
+    assert!(sites.iter().all(|site| site["alone"].as_array().unwrap().iter().all(|alone| alone["nats"].is_number())));
     let is_of_weights = |site: &&serde_json::Value| {
         let name = site["site"].as_str().unwrap();
         !name.ends_with(".gradient") && !name.ends_with(".inputs")

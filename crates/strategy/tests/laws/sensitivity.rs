@@ -14,7 +14,7 @@ fn site(losses: &[f64; 3]) -> SiteLosses {
         density: density(per_mille),
         nats,
         accuracy: nats / 2.0,
-        proxies: [nats, nats * nats * nats, -nats],
+        proxies: Some([nats, nats * nats * nats, -nats]),
     };
     SiteLosses { site: "s".to_owned(), units: 8, alone: DENSITIES.iter().zip(losses).map(alone).collect() }
 }

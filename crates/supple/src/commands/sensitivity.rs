@@ -37,13 +37,16 @@ pub fn run(options: &Options) -> Result<End> {
 fn rows(found: &Sensitivity) -> Vec<Vec<String>> {
     let of_site = |site: &SiteLosses| -> Vec<Vec<String>> {
         let row = |alone: &Alone| {
-            let [magnitude, taylor, fisher] = alone.proxies;
             let kind = alone.kind.map_or("first", |kind| kind.name());
             let head = [&site.site, &site.units.to_string(), kind, &alone.density.to_string()];
             let mut cells: Vec<String> = head.map(str::to_owned).to_vec();
-            let numbers = [alone.nats, alone.accuracy, magnitude];
-            cells.extend(numbers.map(|number| format!("{number:.4}")));
-            cells.extend([taylor, fisher].map(|number| format!("{number:.3e}")));
+            cells.extend([alone.nats, alone.accuracy].map(|number| format!("{number:.4}")));
+            cells.extend(match alone.proxies {
+                Some([magnitude, rest @ ..]) => {
+                    [format!("{magnitude:.4}")].into_iter().chain(rest.map(|number| format!("{number:.3e}"))).collect()
+                }
+                None => vec!["none".to_owned(); 3],
+            });
             cells
         };
         site.alone.iter().map(row).collect()
