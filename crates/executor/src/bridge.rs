@@ -92,7 +92,7 @@ struct Step {
     region: Option<Region>,
     /// Which weights of a layer are there, where they are packed.
     blocks: Option<Blocks>,
-    /// What comes back to a linear layer, where that is not all.
+    /// What comes back to a layer, where that is not all.
     top: Option<Top>,
     /// The part of a linear layer's inputs up to which those that are zero in all rows are skipped.
     skip: Option<Density>,

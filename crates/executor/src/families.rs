@@ -27,7 +27,7 @@ pub(crate) struct Call<'a> {
     pub batch: usize,
     /// Which weights of a layer are there, where they are packed.
     pub blocks: Option<&'a Blocks>,
-    /// What comes back to a linear layer, where that is not all.
+    /// What comes back to a layer, where that is not all.
     pub top: Option<Top>,
     /// The part of a linear layer's inputs up to which those that are zero in all rows are skipped.
     pub skip: Option<Density>,
@@ -39,7 +39,7 @@ pub(crate) struct Call<'a> {
     pub device: &'a Device,
 }
 
-/// How many outputs of a linear layer count backward: those with the largest gradients.
+/// How many outputs of a layer count backward: those with the largest gradients.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Top {
     pub count: usize,

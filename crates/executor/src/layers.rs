@@ -16,6 +16,16 @@ pub(crate) enum Kind {
     Conv2d(Window2d),
 }
 
+impl Kind {
+    /// The axis of the output, of `rank` axes, that counts the layer's outputs.
+    pub fn output_axis(&self, rank: usize) -> usize {
+        match self {
+            Self::Linear => rank - 1,
+            Self::Conv2d(_) => 1,
+        }
+    }
+}
+
 /// A convolution over two axes: numbers for rows and columns.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Window2d {
@@ -47,7 +57,7 @@ pub(crate) struct Call {
     pub kind: Kind,
     /// Which weights are there, if not all; then the weights are the values of these blocks.
     pub blocks: Option<Blocks>,
-    /// How many outputs of a linear layer count backward, if not all: those with the largest gradients.
+    /// How many outputs count backward, if not all: those with the largest gradients.
     pub top: Option<usize>,
     /// The part of a linear layer's inputs up to which those that are zero in all rows are skipped.
     pub skip: Option<Density>,
@@ -121,7 +131,7 @@ pub(crate) fn thin_inputs(_x: &crate::tensor::Any, _count: usize) -> Option<crat
 }
 
 #[cfg(not(any(feature = "flex", feature = "ndarray")))]
-pub(crate) fn thin_gradient(_y: &crate::tensor::Any, _count: usize) -> Option<crate::tensor::Any> {
+pub(crate) fn thin_gradient(_y: &crate::tensor::Any, _axis: usize, _count: usize) -> Option<crate::tensor::Any> {
     None
 }
 

@@ -7,7 +7,7 @@ use crate::loss::{Batch, Score};
 use crate::trainer::Trainer;
 use std::time::Instant;
 use supple_graph::{Array, Choice, Elastic, NodeId, Setting, SiteId, SparsityKind};
-use supple_kernels::{Cut, Layer, Linear};
+use supple_kernels::{Cut, Layer, Linear, top};
 
 /// Service times in seconds of one run of `input` at each setting: `rounds` each, interleaved, after a warm-up. A run of the same setting goes before each
 /// that is timed, as it mostly does where requests are served: the caches hold its weights.
@@ -95,9 +95,9 @@ pub fn cut(layer: &Layer, choice: Choice) -> Cut {
     blocks::cut(layer, choice)
 }
 
-/// How many outputs of a linear layer a choice of its gradients leaves.
-pub fn count(layer: &Linear, Choice { kind, density }: Choice) -> usize {
-    kind.kept(layer.outputs, density)
+/// How many outputs of a layer a choice of its gradients leaves.
+pub fn count(layer: &Layer, Choice { kind, density }: Choice) -> usize {
+    kind.kept(top::planes(layer)[0], density)
 }
 
 /// A layer as kernels see it.
@@ -111,13 +111,12 @@ pub struct Seen<L> {
     pub learns: bool,
 }
 
-/// The linear layers whose gradients can be thinned out, for `batch` samples.
+/// The layers whose gradients can be thinned out, for `batch` samples.
 ///
 /// # Errors
 /// When a layer is none that there are kernels for.
-pub fn gradient_layers(elastic: &Elastic, batch: usize) -> Result<Vec<Seen<Linear>>> {
-    let layers = elastic.analysis().gradients().iter().copied();
-    Ok(seen(elastic, layers, batch)?.into_iter().filter_map(linear).collect())
+pub fn gradient_layers(elastic: &Elastic, batch: usize) -> Result<Vec<Seen<Layer>>> {
+    seen(elastic, elastic.analysis().gradients().iter().copied(), batch)
 }
 
 /// The linear layers of whose inputs some can be left out, for `batch` samples.

@@ -27,6 +27,15 @@ impl There {
         Self { tensor, known: Some(mask.data().iter().map(|&there| there != 0.0).collect()) }
     }
 
+    /// Reads them back now, so that [`truths`](Self::truths) cannot fail.
+    ///
+    /// # Errors
+    /// When the backend fails to tell.
+    pub fn read(&mut self) -> Result<()> {
+        self.known = Some(self.truths()?);
+        Ok(())
+    }
+
     /// Every one of them.
     ///
     /// # Errors

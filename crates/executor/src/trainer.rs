@@ -145,6 +145,9 @@ impl Trainer {
                 add_part(&mut total, id, part);
             }
         }
+        if self.mode.kernels {
+            total.values_mut().filter_map(|part| part.there.as_mut()).try_for_each(There::read)?;
+        }
         let scale = 1.0 / settings.len() as f64;
         for (id, Part { region, there, gradient }) in total {
             let gradient = if rest.is_empty() { gradient } else { Dispatch::float_mul_scalar(gradient, scale.into()) };

@@ -75,7 +75,7 @@ pub enum Within {
     Weights(Blocked),
     /// What a linear layer reads: this layer takes the rest as zero, others that read the same do not.
     Inputs(NodeId),
-    /// The gradient by what a linear layer makes, on its way back.
+    /// The gradient by what a layer makes, on its way back.
     Gradient(NodeId),
 }
 

@@ -98,6 +98,14 @@ pub use resize::{Coordinates, Interpolation};
 pub use slice::Cut;
 pub use unary::UnaryFunction;
 
+impl Op {
+    /// The axis of its output, of `rank` axes, that counts a layer's outputs: the channels of a convolution, else the last.
+    pub fn output_axis(&self, rank: usize) -> usize {
+        let channels = matches!(self, Self::Conv(_) | Self::ConvTranspose(_));
+        if channels { 1 } else { rank.saturating_sub(1) }
+    }
+}
+
 impl Operator for Op {
     fn name(&self) -> &'static str {
         self.as_dyn().name()

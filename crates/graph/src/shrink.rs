@@ -132,7 +132,7 @@ impl Elastic {
     }
 
     /// The layers of whose gradients a setting leaves out some, with how many outputs it keeps of those that the axes leave: the ones with the largest
-    /// gradients, summed over all rows.
+    /// gradients, summed over all rows and pixels.
     ///
     /// # Errors
     /// When the setting has not one choice a site.
@@ -142,7 +142,8 @@ impl Elastic {
             let Choice { kind, density } = setting.choice(site).filter(|choice| choice.density < Density::FULL)?;
             let output = Value { node: layer, slot: 0 };
             let left = self.extent_at(output, &kept, self.graph.fact(output).ok()?).left;
-            Some((layer, kind.kept(left.shape.last()?.count(), density)))
+            let outputs = left.shape.get(self.graph.node(layer).op.output_axis(left.rank()))?;
+            Some((layer, kind.kept(outputs.count(), density)))
         };
         Ok(self.analysis.gradients().iter().filter_map(thinned).collect())
     }

@@ -84,8 +84,8 @@ impl Gradients {
         Self::thinned(forward, loss, BTreeMap::new())
     }
 
-    /// The same, where what comes back to some layers is thinned out to as many elements of the last axis, those with the largest magnitudes summed over
-    /// all rows, before it goes through them (unified top-k; Sun et al., "meProp", 2017).
+    /// The same, where what comes back to some layers is thinned out to as many outputs, those with the largest magnitudes summed over
+    /// all else, before it goes through them (unified top-k; Sun et al., "meProp", 2017).
     ///
     /// # Errors
     /// As [`of`](Self::of); when there are fewer elements than are to be kept.
@@ -176,7 +176,7 @@ struct Reverse {
     gradients: BTreeMap<Value, Value>,
     /// Nodes whose gradient cannot be known, and why.
     blocked: BTreeMap<NodeId, String>,
-    /// How many elements of the last axis are kept of the gradients that come back to these nodes.
+    /// How many outputs are kept of the gradients that come back to these nodes.
     kept: BTreeMap<NodeId, usize>,
     phases: Vec<Phase>,
 }
@@ -217,10 +217,11 @@ impl Reverse {
         };
         self.tape.enter(format!("{}.gradient", node.name));
         if let Some(&count) = self.kept.get(&id) {
+            let axis = node.op.output_axis(node.facts[0].rank());
             gradients
                 .iter_mut()
                 .flatten()
-                .try_for_each(|g| largest(&mut self.tape, *g, count).map(|kept| *g = kept))?;
+                .try_for_each(|g| largest(&mut self.tape, *g, axis, count).map(|kept| *g = kept))?;
         }
         let call = Call { op: &node.op, inputs: &inputs, outputs: &outputs, gradients: &gradients };
         for i in wanted {

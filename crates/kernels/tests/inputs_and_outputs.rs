@@ -1,10 +1,10 @@
 //! Products on some inputs, and gradients of some outputs, equal the plain sums with all others set to zero.
 mod common;
 
-use common::{Case, PHASES, UNTOUCHED, close, linear};
+use common::{Case, PHASES, UNTOUCHED, close, conv2d, linear};
 use proptest::prelude::*;
 use supple_graph::Phase;
-use supple_kernels::{Active, Args, Layer, Linear, Pattern, kernels, top};
+use supple_kernels::{Active, Args, Conv2d, Layer, Linear, Pattern, kernels, top};
 
 fn sizes(layer: Layer) -> Linear {
     match layer {
@@ -52,26 +52,39 @@ proptest! {
     }
 
     #[test]
-    fn largest_gradients_equal_their_masked_sums(layer in linear(), seed: u64, count in 0usize..30, threads in 1usize..3) {
-        let linear = sizes(layer);
+    fn largest_gradients_equal_their_masked_sums(layer in prop_oneof![linear(), conv2d()], seed: u64, count in 0usize..30, threads in 1usize..3) {
+        let layer = of_one_group(layer);
         let mut case = Case::new(layer, seed);
-        let kept = top::outputs(&case.dy, linear.outputs, count);
-        prop_assert_eq!(kept.len(), count.min(linear.outputs));
+        let [outputs, pixels] = top::planes(&layer);
+        let kept = top::outputs(&case.dy, [outputs, pixels], count);
+        prop_assert_eq!(kept.len(), count.min(outputs));
+        let output = |at: usize| at / pixels.max(1) % outputs;
         let dy = case.dy.clone();
-        let least = |o: usize| dy.chunks_exact(linear.outputs).map(|row| f64::from(row[o].abs())).sum::<f64>();
-        let smallest = kept.iter().map(|&o| least(o)).fold(f64::INFINITY, f64::min);
-        prop_assert!((0..linear.outputs).filter(|o| !kept.contains(o)).all(|o| least(o) <= smallest + 1e-4));
-        let left_out = |at: usize| !kept.contains(&(at % linear.outputs));
-        case.dy.iter_mut().enumerate().filter(|(at, _)| left_out(*at)).for_each(|(_, v)| *v = 0.0);
+        let mut sums = vec![0.0; outputs];
+        dy.iter().enumerate().for_each(|(at, v)| sums[output(at)] += f64::from(v.abs()));
+        let smallest = kept.iter().map(|&o| sums[o]).fold(f64::INFINITY, f64::min);
+        prop_assert!((0..outputs).filter(|o| !kept.contains(o)).all(|o| sums[o] <= smallest + 1e-3));
+        case.dy.iter_mut().enumerate().filter(|(at, _)| !kept.contains(&output(*at))).for_each(|(_, v)| *v = 0.0);
         let (mut dx, mut dw) = (vec![UNTOUCHED; case.x.len()], vec![UNTOUCHED; case.w.len()]);
         let mut db = vec![UNTOUCHED; case.b.len()];
-        let backward = top::Backward { layer: linear, kept: &kept, dy: &dy, threads };
+        let backward = top::Backward { layer, kept: &kept, dy: &dy, threads };
         backward.input(&case.w, &mut dx).unwrap();
         backward.weights(&case.x, &mut dw, &mut db).unwrap();
         close(&dx, &case.backward_input(), "gradient of the input")?;
         let (expected, biases) = case.backward_weight();
         close(&dw, &expected, "gradient of the weights")?;
         close(&db, &biases, "gradient of the bias")?;
+    }
+}
+
+/// A convolution's first group alone.
+fn of_one_group(layer: Layer) -> Layer {
+    match layer {
+        Layer::Conv2d(conv) => {
+            let (inputs, outputs) = (conv.inputs / conv.groups, conv.outputs / conv.groups);
+            Layer::Conv2d(Conv2d { groups: 1, inputs, outputs, ..conv })
+        }
+        linear => linear,
     }
 }
 
@@ -84,7 +97,7 @@ fn inputs_and_outputs_that_do_not_exist_are_refused() {
     let args = Args { pattern, ..case.args(Phase::Forward, [false; 2], &mut y, &mut none) };
     assert!(kernels::find(&args.key()).unwrap().run(args).is_err());
     assert!(y.iter().all(|&v| v == UNTOUCHED));
-    let backward = top::Backward { layer: linear, kept: &[4], dy: &case.dy, threads: 1 };
+    let backward = top::Backward { layer: Layer::Linear(linear), kept: &[4], dy: &case.dy, threads: 1 };
     let short = top::Backward { kept: &[3], dy: &case.dy[1..], ..backward };
     for backward in [backward, short] {
         assert!(backward.input(&case.w, &mut [0.0; 6]).is_err());

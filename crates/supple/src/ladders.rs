@@ -159,7 +159,7 @@ pub fn layer_times(elastic: &Elastic, input: &Batch, threads: usize, rounds: usi
     for Seen { site, layer, learns } in measure::gradient_layers(elastic, batch)? {
         let choices = choices(site);
         let counts: Vec<usize> = choices.iter().map(|&choice| measure::count(&layer, choice)).collect();
-        let (dense, some) = tops_against_dense(layer, &counts, trial(learns))?;
+        let (dense, some) = tops_against_dense(&layer, &counts, trial(learns))?;
         let some = some.into_iter().map(|times| Times { forward: dense.forward, ..times }).collect();
         found.extend(times_of(site, &choices, (dense, some)));
     }

@@ -292,16 +292,15 @@ fn counted(model: &Model) -> (Batch, [Array; 2]) {
 
 #[test]
 fn the_largest_gradients_equal_the_graphs_with_kernels_and_without() {
-    let [mlp, _, _, chars] = models().try_into().ok().unwrap();
-    for (model, &backend) in [mlp, chars].iter().flat_map(|model| Backend::ALL.iter().map(move |b| (model, b))) {
+    for_each(|model, backend| {
         assert!(!model.elastic.analysis().gradients().is_empty());
         let settings = [1000, 500, 125].map(|per_mille| model.within(Kind::TopK(TopK), per_mille));
         if model.trainer(backend).kernel_threads().is_none() {
             assert!(model.trainer(backend).gradients(&counted(model).0, &settings[1]).is_err());
-            continue;
+            return;
         }
         settings.iter().for_each(|setting| check_gradients_of_the_graph(model, backend, setting));
-    }
+    });
 }
 
 #[test]

@@ -28,11 +28,7 @@ fn linear_layer(op: &Linear) -> Runner {
             Some(count) => largest(x, count, call)?,
             None => x,
         };
-        let y = layer(&Kind::Linear, [x, w], b, call, linear);
-        match call.top.filter(|_| alone(call).is_none()) {
-            Some(top) => layers::thin_gradient(&y, top.count).ok_or_else(no_top),
-            None => Ok(y),
-        }
+        layer(&Kind::Linear, [x, w], b, call, linear)
     })
 }
 
@@ -71,7 +67,7 @@ fn layer(
     b: Option<Any>,
     call: &Call<'_>,
     plain: impl Fn(Any, Any, Option<Any>) -> Any,
-) -> Any {
+) -> Result<Any> {
     let blocks = call.blocks.cloned();
     let fast = || layers::Call {
         kind: kind.clone(),
@@ -81,9 +77,13 @@ fn layer(
         relu: call.relu,
         threads: call.mode.threads,
     };
-    match call.mode.kernels.then(|| layers::layer(&x, &w, b.as_ref(), fast())).flatten() {
+    let y = match call.mode.kernels.then(|| layers::layer(&x, &w, b.as_ref(), fast())).flatten() {
         Some(y) => y,
         None => plain(x, w, b),
+    };
+    match call.top.filter(|_| alone(call).is_none()) {
+        Some(top) => layers::thin_gradient(&y, kind.output_axis(lengths(&y).len()), top.count).ok_or_else(no_top),
+        None => Ok(y),
     }
 }
 
@@ -145,7 +145,7 @@ fn plane_conv(op: &Conv, as_plane: fn(Any) -> Any) -> Option<Runner> {
             let options = ConvOptions::new(window.stride, window.padding, window.dilation, window.groups);
             Dispatch::conv2d(x, w, b, options)
         };
-        Ok(reshape(layer(&kind, [x, as_plane(w)], b, call, plain), call.shape()))
+        Ok(reshape(layer(&kind, [x, as_plane(w)], b, call, plain)?, call.shape()))
     }))
 }
 

@@ -1,6 +1,7 @@
 //! The gradients of what the extension adds.
 use super::extension::{
-    Buffers, Floats, Layers, attend_backward, dense, input_gradient, keep_largest, largest_backward, weight_gradient,
+    Buffers, Floats, Layers, attend_backward, dense, input_gradient, keep_largest, largest_backward, lengths,
+    weight_gradient,
 };
 use super::top::Largest;
 use super::{AdamCall, AttentionCall, Blocks, Call, MaxPoolCall};
@@ -27,17 +28,17 @@ fn backward<B: Buffers, const N: usize>(
     let w = checkpointer.retrieve_node_output::<Floats<B>>(w);
     let mut parents = ops.parents.into_iter();
     let (node_x, node_w, node_b) = (parents.next().flatten(), parents.next().flatten(), parents.next().flatten());
-    let largest = call.top.map(|count| Largest::of::<B>(&dy, count, call.threads));
+    let largest = call.top.map(|count| Largest::of::<B>(&dy, call.kind.output_axis(lengths(&dy).len()), count));
     if let Some(node) = node_x {
         let dx = match &largest {
-            Some(largest) => largest.input_gradient::<B>(&w, &x),
+            Some(largest) => largest.input_gradient::<B>(&w, &x, &call),
             None => input_gradient::<B>(&dy, &w, &x, &call),
         };
         grads.register::<B>(node.id, dx);
     }
     if node_w.is_some() || node_b.is_some() {
         let (dw, db) = match &largest {
-            Some(largest) => largest.weight_gradient::<B>(&w, &x),
+            Some(largest) => largest.weight_gradient::<B>(&w, &x, &call),
             None => weight_gradient::<B>(&dy, &w, &x, &call),
         };
         if let Some(node) = node_w {
@@ -86,12 +87,13 @@ impl<B: Buffers> Backward<B, 1> for PackBackward {
 struct ThinBackward;
 
 impl<B: Buffers> Backward<B, 1> for ThinBackward {
-    type State = usize;
+    type State = [usize; 2];
 
     fn backward(self, ops: Ops<Self::State, 1>, grads: &mut Gradients, _checkpointer: &mut Checkpointer) {
+        let [axis, count] = ops.state;
         let dy = grads.consume::<B>(&ops.node);
         if let [Some(node)] = ops.parents {
-            grads.register::<B>(node.id, Largest::of::<B>(&dy, ops.state, 1).masked::<B>(&dy));
+            grads.register::<B>(node.id, Largest::of::<B>(&dy, axis, count).masked::<B>(&dy));
         }
     }
 }
@@ -209,10 +211,10 @@ impl<B: Layers + Buffers, C: CheckpointStrategy> Layers for Autodiff<B, C> {
         }
     }
 
-    fn thin_gradient(y: Floats<Self>, count: usize) -> Floats<Self> {
+    fn thin_gradient(y: Floats<Self>, axis: usize, count: usize) -> Floats<Self> {
         match ThinBackward.prepare::<C>([y.node()]).compute_bound().stateful() {
-            OpsKind::Tracked(prep) => prep.finish(count, B::thin_gradient(y.into_primitive(), count)),
-            OpsKind::UnTracked(prep) => prep.finish(B::thin_gradient(y.into_primitive(), count)),
+            OpsKind::Tracked(prep) => prep.finish([axis, count], B::thin_gradient(y.into_primitive(), axis, count)),
+            OpsKind::UnTracked(prep) => prep.finish(B::thin_gradient(y.into_primitive(), axis, count)),
         }
     }
 

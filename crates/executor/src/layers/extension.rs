@@ -28,8 +28,8 @@ pub(crate) trait Layers: Backend {
     /// `x` with zeros for all but the `count` elements of each row of the last axis that have the largest magnitudes, to which alone gradients come back.
     fn thin_inputs(x: FloatTensor<Self>, count: usize) -> FloatTensor<Self>;
 
-    /// `y`, to which only the `count` largest gradients come back, of elements of the last axis summed over all rows.
-    fn thin_gradient(y: FloatTensor<Self>, count: usize) -> FloatTensor<Self>;
+    /// `y`, to which only the `count` largest gradients come back, of elements of an axis summed over all others.
+    fn thin_gradient(y: FloatTensor<Self>, axis: usize, count: usize) -> FloatTensor<Self>;
 
     /// Attention of `q` to `k` with the values `v`.
     fn attend(
@@ -75,8 +75,8 @@ pub(crate) fn thin_inputs(x: &Any, count: usize) -> Option<Any> {
 }
 
 /// What the gradient comes back to in part, on the tensor's backend, which must be one that [`has_kernels`](super::has_kernels).
-pub(crate) fn thin_gradient(y: &Any, count: usize) -> Option<Any> {
-    Some(<Dispatch as Layers>::thin_gradient(y.clone(), count))
+pub(crate) fn thin_gradient(y: &Any, axis: usize, count: usize) -> Option<Any> {
+    Some(<Dispatch as Layers>::thin_gradient(y.clone(), axis, count))
 }
 
 /// Attention on the tensors' backend, which must be one that [`has_kernels`](super::has_kernels).
@@ -162,7 +162,7 @@ fn describe(x: &[usize], w: &[usize], row_stride: usize, call: &Call) -> (Layer,
 }
 
 /// The layer of a call, and the shape of its output. `row_stride` is that of dense weights.
-fn layer_of<B: Buffers>(x: &[usize], w: &Floats<B>, row_stride: usize, call: &Call) -> (Layer, Vec<usize>) {
+pub(super) fn layer_of<B: Buffers>(x: &[usize], w: &Floats<B>, row_stride: usize, call: &Call) -> (Layer, Vec<usize>) {
     let Some(blocks) = &call.blocks else { return describe(x, &lengths(w), row_stride, call) };
     let mut shape = blocks.shape().to_vec();
     if matches!((&call.kind, shape.len()), (Kind::Conv2d(_), 3)) {
@@ -346,7 +346,7 @@ macro_rules! layers {
                 keep_largest::<Self>(&x, &x, count)
             }
 
-            fn thin_gradient(y: Floats<Self>, _count: usize) -> Floats<Self> {
+            fn thin_gradient(y: Floats<Self>, _axis: usize, _count: usize) -> Floats<Self> {
                 y
             }
 

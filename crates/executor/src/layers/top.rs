@@ -1,58 +1,61 @@
-//! Linear layers whose gradient comes back in part: the outputs with the largest gradients alone.
-use super::extension::{Buffers, Floats, dense, lengths};
+//! Layers whose gradient comes back in part: the outputs with the largest gradients alone.
+use super::Call;
+use super::extension::{Buffers, Floats, dense, layer_of, lengths};
 use burn::tensor::TensorData;
 use std::borrow::Cow;
-use supple_kernels::{Error, Linear, top};
+use supple_kernels::{Error, top};
 
-/// The gradients that count of what comes back to a linear layer.
+/// The gradients that count of what comes back to a layer, whose outputs lie on one axis.
 pub(super) struct Largest<'a> {
     dy: Cow<'a, [f32]>,
+    /// Outputs, and elements of each.
+    planes: [usize; 2],
     kept: Vec<usize>,
-    threads: usize,
 }
 
 impl<'a> Largest<'a> {
     /// Those of `count` outputs.
-    pub fn of<B: Buffers>(dy: &'a Floats<B>, count: usize, threads: usize) -> Self {
-        let outputs = lengths(dy).last().copied().unwrap_or(1);
+    pub fn of<B: Buffers>(dy: &'a Floats<B>, axis: usize, count: usize) -> Self {
+        let shape = lengths(dy);
+        let planes = [shape[axis], shape[axis + 1..].iter().product()];
         let dy = dense::<B>(dy);
-        let kept = top::outputs(&dy, outputs, count);
-        Self { dy, kept, threads }
+        let kept = top::outputs(&dy, planes, count);
+        Self { dy, planes, kept }
     }
 
-    /// The gradient of the input, by products of as many columns.
-    pub fn input_gradient<B: Buffers>(&self, w: &Floats<B>, x: &Floats<B>) -> Floats<B> {
+    /// The gradient of the input, by products of as many outputs.
+    pub fn input_gradient<B: Buffers>(&self, w: &Floats<B>, x: &Floats<B>, call: &Call) -> Floats<B> {
         let ((rows, stride), shape) = (B::rows(w), lengths(x));
         let mut dx = vec![0.0; shape.iter().product()];
-        done(self.backward::<B>(w, x, stride).input(&rows, &mut dx));
+        done(self.backward::<B>(w, x, stride, call).input(&rows, &mut dx));
         B::build(TensorData::new(dx, shape))
     }
 
-    /// The gradients of weights and bias, by products of as many columns.
-    pub fn weight_gradient<B: Buffers>(&self, w: &Floats<B>, x: &Floats<B>) -> (Floats<B>, Floats<B>) {
+    /// The gradients of weights and bias, by products of as many outputs.
+    pub fn weight_gradient<B: Buffers>(&self, w: &Floats<B>, x: &Floats<B>, call: &Call) -> (Floats<B>, Floats<B>) {
         let shape = lengths(w);
-        let (mut dw, mut db) = (vec![0.0; shape.iter().product()], vec![0.0; shape[1]]);
-        done(self.backward::<B>(w, x, shape[1]).weights(&dense::<B>(x), &mut dw, &mut db));
-        let outputs = vec![shape[1]];
-        (B::build(TensorData::new(dw, shape)), B::build(TensorData::new(db, outputs)))
+        let (mut dw, mut db) = (vec![0.0; shape.iter().product()], vec![0.0; self.planes[0]]);
+        let backward = self.backward::<B>(w, x, shape.iter().skip(1).product(), call);
+        done(backward.weights(&dense::<B>(x), &mut dw, &mut db));
+        (B::build(TensorData::new(dw, shape)), B::build(TensorData::new(db, vec![self.planes[0]])))
     }
 
-    fn backward<B: Buffers>(&self, w: &Floats<B>, x: &Floats<B>, row_stride: usize) -> top::Backward<'_> {
-        let (x, w) = (lengths(x), lengths(w));
-        let rows = x[..x.len() - 1].iter().product();
-        let layer = Linear { rows, inputs: w[0], outputs: w[1], row_stride };
-        top::Backward { layer, kept: &self.kept, dy: &self.dy, threads: self.threads }
+    fn backward<B: Buffers>(&self, w: &Floats<B>, x: &Floats<B>, row_stride: usize, call: &Call) -> top::Backward<'_> {
+        let (layer, _) = layer_of::<B>(&lengths(x), w, row_stride, call);
+        top::Backward { layer, kept: &self.kept, dy: &self.dy, threads: call.threads }
     }
 
     /// What comes back, with zeros for what does not count.
     pub fn masked<B: Buffers>(&self, like: &Floats<B>) -> Floats<B> {
-        let shape = lengths(like);
+        let [outputs, each] = self.planes;
         let mut masked = vec![0.0; self.dy.len()];
-        let outputs = shape.last().copied().unwrap_or(1).max(1);
-        for (to, from) in masked.chunks_mut(outputs).zip(self.dy.chunks(outputs)) {
-            self.kept.iter().for_each(|&at| to[at] = from[at]);
+        let row = (outputs * each).max(1);
+        for (to, from) in masked.chunks_mut(row).zip(self.dy.chunks(row)) {
+            for at in self.kept.iter().map(|o| o * each) {
+                to[at..at + each].copy_from_slice(&from[at..at + each]);
+            }
         }
-        B::build(TensorData::new(masked, shape))
+        B::build(TensorData::new(masked, lengths(like)))
     }
 }
 

@@ -4,6 +4,7 @@ use super::places::{Piece, pieces};
 use super::{Member, Site, Verdict, Within};
 use crate::blocks::{Blocked, HEIGHT};
 use crate::coupling::Part;
+use crate::fact::Dim;
 use crate::graph::{Graph, NodeId, Value};
 use crate::kind::SparsityKind;
 use crate::kinds::{Channel, Head, Kind, Threshold, TopK};
@@ -136,7 +137,7 @@ pub(super) fn weights(graph: &Graph, blocked: Blocked) -> Site {
 /// The sites of what linear layers with weights of their own read, where it is wide enough.
 pub(super) fn inputs(graph: &Graph) -> impl Iterator<Item = Site> {
     let site = |id: NodeId| {
-        let (weight, [units, _]) = linear(graph, id)?;
+        let (weight, units) = inputs_of(graph, id)?;
         let why = "an activation that is zero adds nothing to the sums that it stands in";
         let what = (format!("{weight}.inputs"), "activation", units);
         (units >= HEIGHT).then(|| within(Within::Inputs(id), what, vec![Kind::Threshold(Threshold)], why))
@@ -144,11 +145,12 @@ pub(super) fn inputs(graph: &Graph) -> impl Iterator<Item = Site> {
     graph.ids().filter_map(site)
 }
 
-/// The sites of gradients: of all linear layers with weights of their own whose output is not the model's, and is wide enough.
+/// The sites of gradients: of all linear layers, and convolutions of one group over one or two axes, with weights of their own whose output is not the
+/// model's, and is wide enough.
 pub(super) fn gradients(graph: &Graph) -> impl Iterator<Item = Site> {
     let is_output = |id: NodeId| graph.outputs().iter().any(|value| value.node == id);
     let site = |id: NodeId| {
-        let (weight, [_, units]) = linear(graph, id)?;
+        let (weight, units) = outputs_of(graph, id)?;
         let why = "an output whose gradient is zero adds nothing to either product behind it";
         let what = (format!("{weight}.gradient"), "gradient", units);
         (units >= HEIGHT).then(|| within(Within::Gradient(id), what, vec![Kind::TopK(TopK)], why))
@@ -156,12 +158,28 @@ pub(super) fn gradients(graph: &Graph) -> impl Iterator<Item = Site> {
     graph.ids().filter(move |&id| !is_output(id)).filter_map(site)
 }
 
-/// The name of the weights of a linear layer that has its own, and its numbers of inputs and outputs.
-fn linear(graph: &Graph, id: NodeId) -> Option<(&str, [usize; 2])> {
+/// The name of the weights of a linear layer that has its own, and its number of inputs.
+fn inputs_of(graph: &Graph, id: NodeId) -> Option<(&str, usize)> {
+    let (name, shape) = weights_of(graph, id)?;
+    matches!(graph.node(id).op, Op::Linear(_)).then(|| (name, shape[0].count()))
+}
+
+/// The name of the weights of a layer that has its own, and its number of outputs, where these can be told apart on one axis.
+fn outputs_of(graph: &Graph, id: NodeId) -> Option<(&str, usize)> {
+    let (name, shape) = weights_of(graph, id)?;
+    let outputs = match &graph.node(id).op {
+        Op::Linear(_) => shape.last(),
+        Op::Conv(conv) if conv.groups == 1 && conv.stride.len() <= 2 => shape.first(),
+        _ => None,
+    };
+    Some((name, outputs?.count()))
+}
+
+/// Name and shape of the parameter that a node reads behind its input.
+fn weights_of(graph: &Graph, id: NodeId) -> Option<(&str, &[Dim])> {
     let weight = graph.node(graph.inputs_of(id).get(1)?.node);
-    let learns = matches!((&graph.node(id).op, &weight.op), (Op::Linear(_), Op::Parameter(_)));
-    let [inputs, outputs] = weight.facts.first()?.shape[..] else { return None };
-    learns.then(|| (weight.name.as_str(), [inputs.count(), outputs.count()]))
+    matches!(weight.op, Op::Parameter(_)).then_some(())?;
+    Some((&weight.name, &weight.facts.first()?.shape))
 }
 
 struct Drafts {

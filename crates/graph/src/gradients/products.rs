@@ -37,16 +37,18 @@ pub fn linear(tape: &mut Tape, call: &Call<'_>, input: usize) -> Result<Option<V
     made.map(Some)
 }
 
-/// `g` with zeros but in the `kept` elements of the last axis that have the largest magnitudes, summed over all rows; of equals the first.
-pub(crate) fn largest(tape: &mut Tape, g: Value, kept: usize) -> Result<Value> {
-    let rows: Vec<usize> = (0..tape.rank(g).saturating_sub(1)).collect();
-    let count = tape.shape(g).last().map_or(1, |dim| dim.count());
+/// `g` with zeros but in the `kept` elements of an axis that have the largest magnitudes, summed over all others; of equals the first.
+pub(crate) fn largest(tape: &mut Tape, g: Value, axis: usize, kept: usize) -> Result<Value> {
+    let rows: Vec<usize> = (0..tape.rank(g)).filter(|&other| other != axis).collect();
+    let count = tape.shape(g).get(axis).map_or(1, |dim| dim.count());
     let magnitudes = tape.map(UnaryFunction::Abs, g)?;
     let sums = tape.reduce(Reduction::Sum, &rows, magnitudes)?;
     let sums = tape.reshape(sums, &[Dim::Fixed(count)])?;
     let top = tape.add(TopK { k: kept, axis: 0, least: false }, &[sums])?;
     let chosen = tape.one_hot(Value { slot: 1, ..top }, count)?;
     let mask = tape.add(Reduce { reduction: Reduction::Sum, axes: vec![0], keep: false }, &[chosen])?;
+    let behind = tape.rank(g) - axis - 1;
+    let mask = tape.reshape(mask, &[vec![Dim::Fixed(count)], vec![Dim::Fixed(1); behind]].concat())?;
     tape.times(g, mask)
 }
 

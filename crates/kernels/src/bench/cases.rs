@@ -46,7 +46,7 @@ fn n_of_4(layer: &Layer, density: f64) -> Option<Box<dyn Case>> {
     boxed(LayerCase::blocks(*layer, 1, Order::OfEach(4), density).filter(|_| fits))
 }
 
-/// Backward the largest gradients of a linear layer, at densities below one.
+/// Backward the largest gradients of a layer, at densities below one.
 fn top(layer: &Layer, density: f64) -> Option<Box<dyn Case>> {
     let outputs = layer.lengths()[2];
     let count = ((density * outputs as f64).round() as usize).max(1);

@@ -95,11 +95,11 @@ impl LayerCase {
     /// All weights, and backward only the `count` outputs with the largest gradients.
     ///
     /// # Errors
-    /// When it is no linear layer.
+    /// When it is a convolution of several groups.
     pub fn top(layer: Layer, count: usize) -> Result<Self, Error> {
         match layer {
-            Layer::Linear(_) => Ok(Self { top: Some(count), ..Self::dense(layer) }),
-            Layer::Conv2d(_) => Err(Error::new("top", format!("{layer:?} is no linear layer"))),
+            Layer::Conv2d(conv) if conv.groups != 1 => Err(Error::new("top", format!("{layer:?} has groups"))),
+            _ => Ok(Self { top: Some(count), ..Self::dense(layer) }),
         }
     }
 
@@ -126,9 +126,9 @@ impl LayerCase {
         self
     }
 
-    fn backward_top(&mut self, linear: Linear, count: usize, threads: usize) -> Result<(), Error> {
-        let kept = top::outputs(&self.dy, linear.outputs, count);
-        let backward = top::Backward { layer: linear, kept: &kept, dy: &self.dy, threads };
+    fn backward_top(&mut self, count: usize, threads: usize) -> Result<(), Error> {
+        let kept = top::outputs(&self.dy, top::planes(&self.layer), count);
+        let backward = top::Backward { layer: self.layer, kept: &kept, dy: &self.dy, threads };
         if self.learns {
             backward.input(&self.w, &mut self.dx)?;
         }
@@ -185,8 +185,8 @@ impl Case for LayerCase {
     }
 
     fn backward(&mut self, threads: usize) -> Result<(), Error> {
-        if let (Layer::Linear(linear), Some(count)) = (self.layer, self.top) {
-            return self.backward_top(linear, count, threads);
+        if let Some(count) = self.top {
+            return self.backward_top(count, threads);
         }
         if let (Some(whole), Some((pack, _))) = (&self.whole, &self.pack) {
             self.w = pack.gather(&self.layer, whole)?;

@@ -94,7 +94,7 @@ fn running_sum<'a>(call: &mut Call<'a, '_>) -> Result<Vec<Operand<'a>>> {
     let back = (0..rank).map(|at| order.iter().position(|&from| from == at).unwrap_or(at)).collect();
     let x = call.helper("turned", Permute { order }, &[x])?;
     let x = call.helper("floats", Cast { to: DType::F32 }, &[x])?;
-    let sums = call.helper("sums", Linear {}, &[x, counts])?;
+    let sums = call.helper("sums", Linear::default(), &[x, counts])?;
     let sums = call.helper("numbers", Cast { to: dtype }, &[sums])?;
     Ok(vec![call.finish(Permute { order: back }, &[sums])?.into()])
 }
