@@ -108,7 +108,9 @@ impl<'a> SimulatedDevice<'a> {
 
     /// Whether, of two forks of one device, this one would end all work that may come no later than the other.
     pub fn ahead_of(&self, other: &Self) -> bool {
-        self.processor.ahead_of(&other.processor)
+        let cold = self.timing.is_some_and(|timing| !timing.cold.away_s.is_empty());
+        let warm = !cold || self.processor.ran() == other.processor.ran();
+        warm && self.processor.ahead_of(&other.processor)
     }
 
     /// When the trace stops the run, if it does.
@@ -152,18 +154,18 @@ impl<'a> SimulatedDevice<'a> {
         ended.then_some(StopReason::TraceEnded)
     }
 
-    /// Processor time of a job on the rung that is set, now, at full speed: with what a change of the rung and a quota add to it.
+    /// Processor time of a job on the rung that is set, now, at full speed: with what a change of the rung adds to it.
     fn work(&mut self, job: Job) -> Nanos {
         let demand = self.demand(job, self.rung);
         let Some(timing) = self.timing else { return demand };
         let switch = if std::mem::take(&mut self.switched) { timing.switch_s } else { 0.0 };
-        let part = if self.trace.at(self.processor.now()) < 1.0 { timing.throttled } else { 0.0 };
-        Nanos::from_seconds(demand.seconds() * (1.0 + part) + switch)
+        demand + Nanos::from_seconds(switch)
     }
 
     fn pace(&self) -> Pace<'a> {
         let measured = self.timing.and_then(|timing| timing.sensitivity(self.rung));
-        Pace { sensitivity: measured.unwrap_or(self.bandwidth.sensitivity), ..self.bandwidth }
+        let cold = self.timing.map(|timing| (&timing.cold, self.rung));
+        Pace { sensitivity: measured.unwrap_or(self.bandwidth.sensitivity), cold, ..self.bandwidth }
     }
 }
 

@@ -135,7 +135,7 @@ pub use space::{Cache, Memory};
 pub use stage::Stage;
 pub use station::{Sizes, Station};
 pub use supply::Supply;
-pub use timing::{Calibration, Timing};
+pub use timing::{Calibration, Cold, Timing};
 pub use trace::{End, Trace};
 pub use unit::Unit;
 pub use workload::{Arrival, Workload};

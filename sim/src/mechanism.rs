@@ -1,5 +1,6 @@
 //! How a share of the processor becomes progress: the processor of the simulated device.
 use crate::event::EventQueue;
+use crate::timing::Cold;
 use crate::trace::Trace;
 use serde::{Deserialize, Serialize};
 use supple_strategy::Nanos;
@@ -30,9 +31,16 @@ pub struct Pace<'a> {
     pub free: Option<&'a Trace>,
     /// How many times longer the work takes, less one, when none of it is ours: with a part `f` free, time stretches by `1 + sensitivity (1 - f)`.
     pub sensitivity: f64,
+    /// What is added whenever the thread runs again, on this rung; `None` for nothing.
+    pub cold: Option<(&'a Cold, usize)>,
 }
 
 impl Pace<'_> {
+    /// Work that is added after the thread was away so long.
+    fn added(&self, away: Nanos) -> f64 {
+        self.cold.map_or(0.0, |(cold, rung)| cold.added(rung, away).0 as f64)
+    }
+
     /// The speed at a time.
     fn speed(&self, when: Nanos) -> f64 {
         self.free.map_or(1.0, |free| 1.0 / (1.0 + self.sensitivity.max(0.0) * (1.0 - free.at(when))))
@@ -65,6 +73,8 @@ pub struct Processor<'a> {
     phase: Nanos,
     /// Whether the thread runs: it does so to the next tick, whatever is in the pool.
     on: bool,
+    /// Until when it last ran.
+    ran: Nanos,
     served: f64,
 }
 
@@ -99,6 +109,7 @@ impl<'a> Processor<'a> {
             period: None,
             phase,
             on: false,
+            ran: Nanos::ZERO,
             served: 0.0,
         }
     }
@@ -112,6 +123,11 @@ impl<'a> Processor<'a> {
     /// Virtual time since the start of the run.
     pub fn now(&self) -> Nanos {
         self.now
+    }
+
+    /// Until when it last ran.
+    pub(crate) fn ran(&self) -> Nanos {
+        self.ran
     }
 
     /// Processor time given so far.
@@ -188,7 +204,7 @@ impl<'a> Processor<'a> {
         self.events.clear();
         self.on = false;
         self.set_pace(&pace);
-        self.renew();
+        left += self.resumed(&pace);
         while fruitless < Self::PATIENCE {
             self.plan(left);
             let Some((when, event)) = self.events.pop().filter(|(when, _)| *when < limit) else { break };
@@ -197,7 +213,7 @@ impl<'a> Processor<'a> {
                 Event::Done => return Ok(()),
                 Event::Throttle => (self.rate, self.on) = (0.0, false),
                 Event::Pace => self.set_pace(&pace),
-                Event::Renewal => self.renew(),
+                Event::Renewal => left += self.resumed(&pace),
             }
             let running = self.rate > 0.0 || event != Event::Renewal;
             fruitless = if running { 0 } else { fruitless + 1 };
@@ -210,6 +226,7 @@ impl<'a> Processor<'a> {
     fn advance(&mut self, when: Nanos, left: f64) -> f64 {
         let given = (self.rate * (when - self.now).0 as f64).min(left / self.speed);
         self.now = when;
+        self.ran = if self.rate > 0.0 { when } else { self.ran };
         self.pool -= given;
         self.served += given;
         given * self.speed
@@ -243,6 +260,12 @@ impl<'a> Processor<'a> {
         let Mechanism::Quota { tick, .. } = self.mechanism else { return None };
         let empty = self.now + Nanos(self.pool.max(0.0).ceil() as u64);
         Some(if tick == Nanos::ZERO { empty } else { next_tick(empty, tick, self.phase) })
+    }
+
+    /// [`renew`](Self::renew); the work that is added if the thread runs now, for the time that it was away.
+    fn resumed(&mut self, pace: &Pace<'_>) -> f64 {
+        self.renew();
+        if self.rate > 0.0 { pace.added(self.now - self.ran) } else { 0.0 }
     }
 
     /// Takes over what the trace gives now, and plans when to look again.

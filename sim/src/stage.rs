@@ -69,10 +69,11 @@ impl<'a> Stage<'a> {
         let batch = self.scenario.training.as_ref().map_or(self.scenario.request.batch, |training| training.batch);
         let device = SimulatedDevice::new(self.machine, self.trace, self.mechanism(), self.scenario.seed);
         let sensitivity = self.scenario.bandwidth.as_ref().map_or(0.0, |bandwidth| bandwidth.sensitivity);
-        let device = device
-            .with_batch(batch)
-            .with_sizes(&self.sizes)
-            .with_bandwidth(Pace { free: self.bandwidth.as_ref(), sensitivity });
+        let device = device.with_batch(batch).with_sizes(&self.sizes).with_bandwidth(Pace {
+            free: self.bandwidth.as_ref(),
+            sensitivity,
+            cold: None,
+        });
         match self.timing {
             Some(timing) => device.with_timing(timing),
             None => device,

@@ -15,10 +15,53 @@ pub struct Timing {
     pub wake: Option<Spread>,
     /// Time that a change of the rung takes, in seconds.
     pub switch_s: f64,
-    /// Part by which work takes longer, of the processor itself, while a quota stops it again and again.
-    pub throttled: f64,
+    /// What work takes more when the thread was away before, because it waited or a quota stopped it.
+    pub cold: Cold,
     /// For each rung, how many times longer, less one, it takes when no memory bandwidth is free. Empty: never longer.
     pub bandwidth: Vec<f64>,
+}
+
+/// What work takes more of the processor after its thread did not run for a while, and others had the caches and the processor.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Cold {
+    /// How long the thread was away, in ascending seconds above zero.
+    pub away_s: Vec<f64>,
+    /// For each rung, what is added after each of these, in seconds. Between them lines are drawn, from nothing after no time; after the last it is the same.
+    pub added_s: Vec<Vec<f64>>,
+}
+
+impl Cold {
+    /// What is added to work on a rung after so long; for a rung that was not measured, what is added to the last.
+    pub fn added(&self, rung: usize, away: Nanos) -> Nanos {
+        let Some(added) = self.added_s.get(rung).or(self.added_s.last()) else { return Nanos::ZERO };
+        let seconds = away.seconds();
+        let (mut low, mut least) = (0.0, 0.0);
+        for (&high, &most) in self.away_s.iter().zip(added) {
+            if seconds < high {
+                return Nanos::from_seconds(least + (most - least) * (seconds - low) / (high - low));
+            }
+            (low, least) = (high, most);
+        }
+        Nanos::from_seconds(least)
+    }
+
+    fn check(&self) -> Result<(), Error> {
+        let ascends = self.away_s.iter().try_fold(0.0, |low, &high| (high.is_finite() && high > low).then_some(high));
+        if ascends.is_none() {
+            return Err(Error::field("timing.cold.away_s", "ascending finite numbers above 0"));
+        }
+        let good = |added: &Vec<f64>| {
+            added.len() == self.away_s.len() && added.iter().all(|number| number.is_finite() && *number >= 0.0)
+        };
+        match self.added_s.iter().position(|added| !good(added)) {
+            Some(rung) => Err(Error::field(
+                format!("timing.cold.added_s[{rung}]"),
+                format!("{} finite numbers, not below 0", self.away_s.len()),
+            )),
+            None => Ok(()),
+        }
+    }
 }
 
 impl Timing {
@@ -38,7 +81,8 @@ impl Timing {
     /// # Errors
     /// Names the first that is not.
     pub fn check(&self) -> Result<(), Error> {
-        let numbers = [("tick_ms", self.tick_ms), ("switch_s", self.switch_s), ("throttled", self.throttled)];
+        self.cold.check()?;
+        let numbers = [("tick_ms", self.tick_ms), ("switch_s", self.switch_s)];
         let numbers = numbers.into_iter().chain(self.phase_ms.map(|phase| ("phase_ms", phase)));
         let rungs = self.bandwidth.iter().map(|&number| ("bandwidth", number));
         match numbers.chain(rungs).find(|(_, number)| !(number.is_finite() && *number >= 0.0)) {

@@ -3,7 +3,7 @@ mod common;
 use common::{ladder, scenario, trace};
 use proptest::prelude::*;
 use supple_sim::fidelity::{deviations, kendall_tau};
-use supple_sim::{Stage, Timing};
+use supple_sim::{Cold, Stage, Timing};
 use supple_strategy::policies::Hold;
 use supple_strategy::{Nanos, Spread};
 
@@ -66,4 +66,42 @@ fn a_changed_rung_takes_its_time_and_missing_bandwidth_stretches_work() {
     let measured = Timing { bandwidth: vec![3.0], ..Timing::default() };
     let timed = stage.timed(&measured).serve(&mut Hold::default(), "hold").expect("a run");
     assert_eq!(timed.records[0].finished, Some(Nanos(250_000_000)));
+}
+
+/// Pieces of 100 ms, one a second from the start, in periods of 200 ms: all but the first are 30 ms longer for the time before them; on a quarter of the processor each
+/// 50 ms are followed by 150 ms away, which add 20.
+#[test]
+fn work_takes_longer_after_the_thread_was_away() {
+    let tables = "[load]\nrate_hz = 1.0\narrivals = \"periodic\"\n[device]\nmechanism = \"quota\"\nperiod_ms = 200.0\n";
+    let (scenario, ladder) = (scenario(3, 2.5, tables), common::fixed(0.1));
+    let cold = Cold { away_s: vec![0.1, 0.2], added_s: vec![vec![0.01, 0.03]] };
+    let timing = Timing { cold, ..Timing::default() };
+    let took = |share: f64| -> Vec<f64> {
+        let half = trace(&[(0, share)]);
+        let stage = Stage::new(&scenario, &ladder, &half).expect("a stage").timed(&timing);
+        let (_, seen) = stage.observe(&mut Hold::default(), "hold").expect("a run");
+        seen.service.iter().map(|service| service.millis()).collect()
+    };
+    assert_eq!(took(1.0), [100.0, 130.0, 130.0]);
+    assert_eq!(took(0.25), [140.0, 190.0, 190.0]);
+}
+
+proptest! {
+    #[test]
+    fn the_longer_away_the_more_is_added_and_never_more_than_was_measured(steps in prop::collection::vec((1u32..50, 0u32..50), 1..6), away in 0u64..300_000_000) {
+        let (mut at, mut added) = (0, 0);
+        let points: Vec<(f64, f64)> = steps.iter().map(|(gap, more)| {
+            (at, added) = (at + gap, added + more);
+            (f64::from(at) / 1e3, f64::from(added) / 1e3)
+        }).collect();
+        let (away_s, added_s): (Vec<f64>, Vec<f64>) = points.iter().copied().unzip();
+        let cold = Cold { away_s, added_s: vec![added_s] };
+        let most = points[points.len() - 1].1;
+        prop_assert_eq!(cold.added(0, Nanos::ZERO), Nanos::ZERO);
+        prop_assert!(cold.added(0, Nanos(away)) <= cold.added(7, Nanos(away + 1_000_000)));
+        prop_assert!(cold.added(0, Nanos(away)).seconds() <= most + 1e-9);
+        for (gap, more) in points {
+            prop_assert_eq!(cold.added(0, Nanos::from_seconds(gap)), Nanos::from_seconds(more));
+        }
+    }
 }

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use supple_executor::{Batch, Executor, measure};
 use supple_graph::Setting;
 use supple_sim::mechanism::{Mechanism, Processor};
-use supple_sim::timing::Fit;
+use supple_sim::timing::{Cold, Fit};
 use supple_sim::{Calibration, Timing, Trace};
 use supple_strategy::{Ladder, Nanos, Spread, Stamp};
 
@@ -22,6 +22,11 @@ const TRIAL: Duration = Duration::from_millis(1500);
 const TICKS: [f64; 4] = [0.0, 1.0, 4.0, 10.0];
 /// Waits, and how long each is.
 const WAITS: (usize, Duration) = (200, Duration::from_millis(3));
+/// How long the thread sleeps before work that is to meet cold caches.
+const AWAY: [Duration; 4] =
+    [Duration::from_millis(1), Duration::from_millis(3), Duration::from_millis(10), Duration::from_millis(30)];
+/// How often each rung is run after each of these.
+const COLD_ROUNDS: usize = 15;
 /// Changes of the rung.
 const SWITCHES: u32 = 2000;
 
@@ -61,20 +66,15 @@ pub fn calibrate(
     let quality = qualities(executor, &settings, batches)?;
     let calm = measure::service_times(executor, &settings, &input.input, ROUNDS)?;
     let bandwidth = bandwidth(executor, &settings, input, &calm)?;
+    let cold = cold(settings.len(), COLD_ROUNDS, |rung| {
+        executor.apply(&settings[rung])?;
+        Ok(executor.run(&input.input).map(drop)?)
+    })?;
     let switch_s = switch(executor, &settings)?;
     let trials = trials(executor, &settings, input, &calm, period)?;
-    let mut fits: Vec<Fit> = TICKS.iter().map(|&tick| fit(&trials, period, tick)).collect();
+    let fits: Vec<Fit> = TICKS.iter().map(|&tick| fit(&trials, period, tick)).collect();
     let best = (0..fits.len()).min_by(|&a, &b| fits[a].error.total_cmp(&fits[b].error)).unwrap_or(0);
-    let throttled = throttled(&trials, &calm);
-    fits.push(Fit { model: "throttled: part of processor time added".to_owned(), error: throttled });
-    let timing = Timing {
-        tick_ms: TICKS[best],
-        phase_ms: None,
-        wake: Some(wake()?),
-        switch_s,
-        throttled: throttled.max(0.0),
-        bandwidth,
-    };
+    let timing = Timing { tick_ms: TICKS[best], phase_ms: None, wake: Some(wake()?), switch_s, cold, bandwidth };
     let service = calm.into_iter().map(Spread::of).collect::<Result<_, _>>()?;
     Ok(Calibration { stamp, service, quality, timing, fits })
 }
@@ -95,6 +95,31 @@ fn bandwidth(executor: &mut Executor, settings: &[Setting], input: &Batch, calm:
     let beside = measure::service_times(executor, settings, &input.input, ROUNDS / 2);
     drop(hog);
     Ok(beside?.iter().zip(calm).map(|(beside, calm)| (median(beside) / median(calm) - 1.0).max(0.0)).collect())
+}
+
+/// What each rung takes more of the processor after the thread slept than right after itself: medians of the differences.
+///
+/// # Errors
+/// Those of `run`, which runs a rung.
+pub(crate) fn cold(rungs: usize, rounds: usize, mut run: impl FnMut(usize) -> Result<()>) -> Result<Cold> {
+    let mut timed = |rung: usize| -> Result<f64> {
+        let start = processor_time();
+        run(rung)?;
+        Ok((processor_time() - start).seconds())
+    };
+    let mut more = vec![vec![Vec::new(); AWAY.len()]; rungs];
+    for _ in 0..rounds {
+        for (rung, more) in more.iter_mut().enumerate() {
+            for (away, more) in AWAY.iter().zip(more) {
+                timed(rung)?;
+                let warm = timed(rung)?;
+                std::thread::sleep(*away);
+                more.push(timed(rung)? - warm);
+            }
+        }
+    }
+    let added_s = more.iter().map(|more| more.iter().map(|more| median(more).max(0.0)).collect()).collect();
+    Ok(Cold { away_s: AWAY.iter().map(Duration::as_secs_f64).collect(), added_s })
 }
 
 /// Mean time of a change of the rung, in seconds.
@@ -192,14 +217,6 @@ fn figures(mut values: Vec<f64>) -> [f64; 3] {
     values.sort_by(f64::total_cmp);
     let rank = |percent: usize| values.get((values.len() * percent).div_ceil(100).max(1) - 1).copied().unwrap_or(0.0);
     [mean(&values), rank(50), rank(95)]
-}
-
-/// Part by which work takes longer, of the processor, under the quotas.
-fn throttled(trials: &[Trial], calm: &[Vec<f64>]) -> f64 {
-    let of = |trial: &Trial| median(&trial.work.iter().map(|piece| piece.service.seconds()).collect::<Vec<_>>());
-    let expected = [median(&calm[0]), median(&calm[calm.len() - 1])];
-    let parts: Vec<f64> = trials.iter().enumerate().map(|(i, trial)| of(trial) / expected[i / 2 % 2] - 1.0).collect();
-    mean(&parts)
 }
 
 fn mean(values: &[f64]) -> f64 {

@@ -300,6 +300,9 @@ pub struct Fidelity {
     /// Length of the scenario in seconds, instead of its own.
     #[arg(long)]
     pub duration: Option<f64>,
+    /// File for each piece of work of each run, live and simulated, as CSV.
+    #[arg(long)]
+    pub records: Option<PathBuf>,
     /// Scenario and policies.
     #[command(flatten)]
     pub play: Play,

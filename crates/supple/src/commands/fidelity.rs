@@ -9,8 +9,9 @@ use anyhow::{Context, Result, bail};
 use serde_json::json;
 use std::time::Duration;
 use supple_sim::fidelity::{Deviation, Observed, deviations, kendall_tau};
-use supple_sim::{Calibration, Scenario, Stage, Timing, Trace};
-use supple_strategy::{Ladder, Spread};
+use supple_sim::timing::Cold;
+use supple_sim::{Calibration, Scenario, Stage, Timing, Trace, write_atomically};
+use supple_strategy::{Ladder, Nanos, Spread};
 
 /// Runs a scenario live and simulated, and tells how far they are from each other, component by component.
 ///
@@ -28,6 +29,9 @@ pub fn run(options: &Fidelity) -> Result<End> {
     } else {
         serving(options, &scenario, &trace, &names)?
     };
+    if let Some(file) = &options.records {
+        write_atomically(file, records_csv(&sides).as_bytes())?;
+    }
     print(options, &sides)?;
     Ok(if stop::asked() { End::Interrupted } else { End::Done })
 }
@@ -75,7 +79,7 @@ fn simulated(
     let machine = calibration.machine(ladder)?.with_services(services.collect())?;
     let timing = Timing {
         phase_ms: phase_ms(&live.probe, calibration.timing.tick_ms),
-        throttled: if given { 0.0 } else { calibration.timing.throttled },
+        cold: if given { Cold::default() } else { calibration.timing.cold.clone() },
         bandwidth: if given { vec![0.0] } else { calibration.timing.bandwidth.clone() },
         ..calibration.timing.clone()
     };
@@ -93,6 +97,23 @@ fn of_run(live: &Live, rung: usize, around: Spread) -> Spread {
     let ran = records.iter().zip(service).filter(|(record, _)| record.rung == rung && record.finished.is_some());
     let seconds: Vec<f64> = ran.map(|(_, service)| service.seconds()).collect();
     if seconds.len() < ENOUGH { around } else { Spread::of(seconds).unwrap_or(around) }
+}
+
+/// Each piece of work of each run, live and simulated: times in seconds from the start of the run, what it took of the processor in milliseconds. What was
+/// dropped has no end.
+fn records_csv(BothSides { live, simulated, given }: &BothSides) -> String {
+    let mut text = "policy,side,number,arrival_s,due_s,started_s,finished_s,rung,service_ms\n".to_owned();
+    for (side, runs) in [("live", live), ("sim", simulated), ("given_service", given)] {
+        for run in runs {
+            for (number, (record, service)) in run.records.iter().zip(&run.service).enumerate() {
+                let [arrival, due, started] = [record.arrival, record.due, record.started].map(Nanos::seconds);
+                let end = record.finished.map_or(String::new(), |end| end.seconds().to_string());
+                let (rung, service) = (record.rung, service.millis());
+                text += &format!("{},{side},{number},{arrival},{due},{started},{end},{rung},{service}\n", run.policy);
+            }
+        }
+    }
+    text
 }
 
 fn print(options: &Fidelity, BothSides { live, simulated, given }: &BothSides) -> Result<()> {

@@ -61,7 +61,7 @@ pub(crate) fn side_by_side(scenario: &Scenario, trace: &Trace, ladder: &Ladder, 
 }
 
 /// Runs of each rung in one look at the machine's speed.
-const LOOK: usize = 20;
+const LOOK: usize = 60;
 
 /// Service times of the rungs now.
 fn look(executor: &mut Executor, ladder: &Ladder, input: &Batch) -> Result<Vec<Vec<f64>>> {

@@ -1,6 +1,7 @@
 //! `supple train --scenario`: training by a deadline under a moving CPU share.
 use super::fidelity::BothSides;
 use super::{End, names_or_compared, policy, read_json, read_scenario, simulate};
+use crate::calibration::cold;
 use crate::ladders::{self, layer_times};
 use crate::live::train_live;
 use crate::machine::Tid;
@@ -26,6 +27,8 @@ const STEPS: [usize; 2] = [2, 3];
 
 /// Rounds of each layer alone.
 const LAYER_ROUNDS: usize = 9;
+/// How often each rung makes a step after each time away.
+const COLD_ROUNDS: usize = 7;
 
 /// Trains from the same weights once a policy, and tells the final accuracy of each.
 ///
@@ -100,6 +103,10 @@ pub(crate) fn observed(options: &Fidelity, scenario: &Scenario, trace: &Trace, n
         trainer.set_break_even(break_even(&ladder.layers, LayerTimes::training));
         Ok(trainer)
     };
+    let mut warm = guided()?;
+    let cold = cold(settings.len(), COLD_ROUNDS, |rung| {
+        Ok(warm.step(&input, std::slice::from_ref(&settings[rung])).map(drop)?)
+    })?;
     let (mut live, mut simulated) = (Vec::new(), Vec::new());
     for name in names {
         let mut services = measure::step_times(&mut guided()?, &settings, &input, STEPS)?;
@@ -113,7 +120,7 @@ pub(crate) fn observed(options: &Fidelity, scenario: &Scenario, trace: &Trace, n
         services.iter_mut().zip(after).for_each(|(times, after)| times.extend(after));
         let machine = ladder.with_services(services.into_iter().map(Spread::of).collect::<Result<_, _>>()?)?;
         let phase_ms = phase_ms(&replay.probe, timing.tick_ms);
-        let timing = Timing { phase_ms, bandwidth: Vec::new(), ..timing.clone() };
+        let timing = Timing { phase_ms, bandwidth: Vec::new(), cold: cold.clone(), ..timing.clone() };
         let stage = Stage::new(scenario, &ladder, trace)?.on(&machine).timed(&timing);
         simulated.push(stage.observe_training(policy(name, scenario, &ladder)?.as_mut(), name)?.1);
         if stop::asked() {
