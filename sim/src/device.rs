@@ -25,7 +25,7 @@ pub struct SimulatedDevice<'a> {
     rung: usize,
     starved: bool,
     timing: Option<&'a Timing>,
-    bandwidth: Pace<'a>,
+    pace: Pace<'a>,
     /// How much work each request is; one where there is none.
     sizes: &'a [f64],
     /// Whether the rung was changed since the last work.
@@ -45,7 +45,7 @@ impl<'a> SimulatedDevice<'a> {
             rung: 0,
             starved: false,
             timing: None,
-            bandwidth: Pace::default(),
+            pace: Pace::default(),
             sizes: &[],
             switched: false,
         }
@@ -68,10 +68,11 @@ impl<'a> SimulatedDevice<'a> {
         Self { processor, timing: Some(timing), ..self }
     }
 
-    /// The same device with memory bandwidth that moves; the timing model's sensitivity, where it has one, goes before that of `bandwidth`.
+    /// The same device with memory bandwidth, or a speed of the machine, that moves; the timing model's sensitivity, where it has one, goes before that
+    /// of `pace`, and its powers and what it adds to cold work always do.
     #[must_use]
-    pub fn with_bandwidth(self, bandwidth: Pace<'a>) -> Self {
-        Self { bandwidth, ..self }
+    pub fn with_pace(self, pace: Pace<'a>) -> Self {
+        Self { pace, ..self }
     }
 
     /// The same device with requests of so much work each, by their numbers; those without a size are one.
@@ -158,14 +159,19 @@ impl<'a> SimulatedDevice<'a> {
     fn work(&mut self, job: Job) -> Nanos {
         let demand = self.demand(job, self.rung);
         let Some(timing) = self.timing else { return demand };
-        let switch = if std::mem::take(&mut self.switched) { timing.switch_s } else { 0.0 };
-        demand + Nanos::from_seconds(switch)
+        if !std::mem::take(&mut self.switched) {
+            return demand;
+        }
+        let away = self.processor.now().since(self.processor.ran());
+        demand + Nanos::from_seconds(timing.switch_s) + timing.cold.changed(self.rung, away)
     }
 
     fn pace(&self) -> Pace<'a> {
         let measured = self.timing.and_then(|timing| timing.sensitivity(self.rung));
+        let sensitivity = measured.unwrap_or(self.pace.sensitivity);
+        let power = self.timing.map_or(1.0, |timing| timing.power(self.rung));
         let cold = self.timing.map(|timing| (&timing.cold, self.rung));
-        Pace { sensitivity: measured.unwrap_or(self.bandwidth.sensitivity), cold, ..self.bandwidth }
+        Pace { sensitivity, power, cold, ..self.pace }
     }
 }
 

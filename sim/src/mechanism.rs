@@ -31,6 +31,10 @@ pub struct Pace<'a> {
     pub free: Option<&'a Trace>,
     /// How many times longer the work takes, less one, when none of it is ours: with a part `f` free, time stretches by `1 + sensitivity (1 - f)`.
     pub sensitivity: f64,
+    /// The machine's own speed over time, 1 as it was when demands were measured; `None` when always that.
+    pub machine: Option<&'a Trace>,
+    /// The power of the machine's speed with which work goes on: 1 as what the speed was measured with, 0 the same at every speed.
+    pub power: f64,
     /// What is added whenever the thread runs again, on this rung; `None` for nothing.
     pub cold: Option<(&'a Cold, usize)>,
 }
@@ -43,11 +47,13 @@ impl Pace<'_> {
 
     /// The speed at a time.
     fn speed(&self, when: Nanos) -> f64 {
-        self.free.map_or(1.0, |free| 1.0 / (1.0 + self.sensitivity.max(0.0) * (1.0 - free.at(when))))
+        let free = self.free.map_or(1.0, |free| 1.0 / (1.0 + self.sensitivity.max(0.0) * (1.0 - free.at(when))));
+        free * self.machine.map_or(1.0, |machine| machine.at(when).powf(self.power.max(0.0)))
     }
 
     fn next_change(&self, when: Nanos) -> Option<Nanos> {
-        self.free.and_then(|free| free.next_change(when))
+        let next = |trace: Option<&Trace>| trace.and_then(|trace| trace.next_change(when));
+        next(self.free).into_iter().chain(next(self.machine)).min()
     }
 }
 

@@ -23,6 +23,8 @@ pub struct Stage<'a> {
     timing: Option<&'a Timing>,
     trace: &'a Trace,
     bandwidth: Option<Trace>,
+    /// The machine's own speed; `None` when always the one that it was measured at.
+    speed: Option<&'a Trace>,
     arrivals: Vec<Arrival>,
     /// How much work each request is.
     sizes: Vec<f64>,
@@ -43,7 +45,7 @@ impl<'a> Stage<'a> {
         let mut arrivals = if scenario.training.is_some() { Vec::new() } else { scenario.arrivals(ladder)? };
         arrivals.retain(|arrival| trace.stops_at().is_none_or(|end| arrival.at < end));
         let sizes = arrivals.iter().map(|arrival| arrival.size).collect();
-        Ok(Self { scenario, ladder, machine: ladder, timing: None, trace, bandwidth, arrivals, sizes })
+        Ok(Self { scenario, ladder, machine: ladder, timing: None, trace, bandwidth, speed: None, arrivals, sizes })
     }
 
     /// The same with service times and quality of `machine`, while demands, load and policies go by the ladder: what a ladder measured at one
@@ -59,6 +61,12 @@ impl<'a> Stage<'a> {
         Self { timing: Some(timing), ..self }
     }
 
+    /// The same on a machine whose own speed moves, beside its share: 1 where work takes as long as was measured.
+    #[must_use]
+    pub fn at_speed(self, speed: &'a Trace) -> Self {
+        Self { speed: Some(speed), ..self }
+    }
+
     /// The requests offered, ascending. With a trace that stops, those that would arrive later are not.
     pub fn requests(&self) -> Vec<Request> {
         self.scenario.due(&self.arrivals, self.ladder)
@@ -69,10 +77,11 @@ impl<'a> Stage<'a> {
         let batch = self.scenario.training.as_ref().map_or(self.scenario.request.batch, |training| training.batch);
         let device = SimulatedDevice::new(self.machine, self.trace, self.mechanism(), self.scenario.seed);
         let sensitivity = self.scenario.bandwidth.as_ref().map_or(0.0, |bandwidth| bandwidth.sensitivity);
-        let device = device.with_batch(batch).with_sizes(&self.sizes).with_bandwidth(Pace {
+        let device = device.with_batch(batch).with_sizes(&self.sizes).with_pace(Pace {
             free: self.bandwidth.as_ref(),
             sensitivity,
-            cold: None,
+            machine: self.speed,
+            ..Pace::default()
         });
         match self.timing {
             Some(timing) => device.with_timing(timing),

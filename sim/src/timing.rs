@@ -19,6 +19,8 @@ pub struct Timing {
     pub cold: Cold,
     /// For each rung, how many times longer, less one, it takes when no memory bandwidth is free. Empty: never longer.
     pub bandwidth: Vec<f64>,
+    /// For each rung, the power of the machine's speed ([`Speeds`](crate::Speeds)) with which its work goes on. Empty: 1.
+    pub powers: Vec<f64>,
 }
 
 /// What work takes more of the processor after its thread did not run for a while, and others had the caches and the processor.
@@ -29,6 +31,8 @@ pub struct Cold {
     pub away_s: Vec<f64>,
     /// For each rung, what is added after each of these, in seconds. Between them lines are drawn, from nothing after no time; after the last it is the same.
     pub added_s: Vec<Vec<f64>>,
+    /// For each rung, what is added right after another rung, in seconds, where it is more than for the time away: others' weights were in the caches.
+    pub changed_s: Vec<f64>,
 }
 
 impl Cold {
@@ -46,7 +50,17 @@ impl Cold {
         Nanos::from_seconds(least)
     }
 
+    /// What is added to work on a rung right after another, beside what is added after so long.
+    pub fn changed(&self, rung: usize, away: Nanos) -> Nanos {
+        let changed = self.changed_s.get(rung).or(self.changed_s.last()).copied().unwrap_or(0.0);
+        Nanos::from_seconds(changed).since(self.added(rung, away))
+    }
+
     fn check(&self) -> Result<(), Error> {
+        let changed = self.changed_s.iter().find(|number| !(number.is_finite() && **number >= 0.0));
+        if let Some(number) = changed {
+            return Err(Error::field(format!("timing.cold.changed_s = {number}"), "finite numbers, not below 0"));
+        }
         let ascends = self.away_s.iter().try_fold(0.0, |low, &high| (high.is_finite() && high > low).then_some(high));
         if ascends.is_none() {
             return Err(Error::field("timing.cold.away_s", "ascending finite numbers above 0"));
@@ -76,6 +90,11 @@ impl Timing {
         self.bandwidth.get(rung).or(self.bandwidth.last()).copied()
     }
 
+    /// The power of the machine's speed with which work goes on, on a rung.
+    pub(crate) fn power(&self, rung: usize) -> f64 {
+        self.powers.get(rung).or(self.powers.last()).copied().unwrap_or(1.0)
+    }
+
     /// Whether every number is possible.
     ///
     /// # Errors
@@ -85,7 +104,8 @@ impl Timing {
         let numbers = [("tick_ms", self.tick_ms), ("switch_s", self.switch_s)];
         let numbers = numbers.into_iter().chain(self.phase_ms.map(|phase| ("phase_ms", phase)));
         let rungs = self.bandwidth.iter().map(|&number| ("bandwidth", number));
-        match numbers.chain(rungs).find(|(_, number)| !(number.is_finite() && *number >= 0.0)) {
+        let powers = self.powers.iter().map(|&number| ("powers", number));
+        match numbers.chain(rungs).chain(powers).find(|(_, number)| !(number.is_finite() && *number >= 0.0)) {
             Some((name, number)) => {
                 Err(Error::field(format!("timing.{name} = {number}"), "a finite number, not below 0"))
             }
@@ -115,8 +135,20 @@ pub struct Calibration {
     pub quality: Vec<f64>,
     /// The timing model.
     pub timing: Timing,
+    /// What tells the machine's speed.
+    pub gauge: Gauge,
     /// What it was fitted to.
     pub fits: Vec<Fit>,
+}
+
+/// What is known of a gauge, the small fixed piece of work that tells the machine's speed: [`Speeds`](crate::Speeds).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Gauge {
+    /// What it takes of the processor at a speed of 1, in seconds.
+    pub seconds: f64,
+    /// How many times longer, less one, it takes when no memory bandwidth is free.
+    pub bandwidth: f64,
 }
 
 /// How well one model explains what was measured.

@@ -3,7 +3,7 @@ mod common;
 use common::{ladder, scenario, trace};
 use proptest::prelude::*;
 use supple_sim::fidelity::{deviations, kendall_tau};
-use supple_sim::{Cold, Stage, Timing};
+use supple_sim::{Cold, End, Look, Looks, Speeds, Stage, Timing, Trace, Unit};
 use supple_strategy::policies::Hold;
 use supple_strategy::{Nanos, Spread};
 
@@ -74,7 +74,7 @@ fn a_changed_rung_takes_its_time_and_missing_bandwidth_stretches_work() {
 fn work_takes_longer_after_the_thread_was_away() {
     let tables = "[load]\nrate_hz = 1.0\narrivals = \"periodic\"\n[device]\nmechanism = \"quota\"\nperiod_ms = 200.0\n";
     let (scenario, ladder) = (scenario(3, 2.5, tables), common::fixed(0.1));
-    let cold = Cold { away_s: vec![0.1, 0.2], added_s: vec![vec![0.01, 0.03]] };
+    let cold = Cold { away_s: vec![0.1, 0.2], added_s: vec![vec![0.01, 0.03]], ..Cold::default() };
     let timing = Timing { cold, ..Timing::default() };
     let took = |share: f64| -> Vec<f64> {
         let half = trace(&[(0, share)]);
@@ -95,13 +95,72 @@ proptest! {
             (f64::from(at) / 1e3, f64::from(added) / 1e3)
         }).collect();
         let (away_s, added_s): (Vec<f64>, Vec<f64>) = points.iter().copied().unzip();
-        let cold = Cold { away_s, added_s: vec![added_s] };
+        let cold = Cold { away_s, added_s: vec![added_s], changed_s: vec![0.5] };
         let most = points[points.len() - 1].1;
         prop_assert_eq!(cold.added(0, Nanos::ZERO), Nanos::ZERO);
         prop_assert!(cold.added(0, Nanos(away)) <= cold.added(7, Nanos(away + 1_000_000)));
         prop_assert!(cold.added(0, Nanos(away)).seconds() <= most + 1e-9);
+        prop_assert_eq!(cold.changed(0, Nanos(away)) + cold.added(0, Nanos(away)), Nanos::from_seconds(0.5).max(cold.added(0, Nanos(away))));
         for (gap, more) in points {
             prop_assert_eq!(cold.added(0, Nanos::from_seconds(gap)), Nanos::from_seconds(more));
         }
+    }
+}
+
+/// Work of 100 ms once a second: on a machine of half its speed from the second one on it takes 200, or 141 where only the root of the speed counts.
+#[test]
+fn work_goes_on_as_fast_as_the_machine_is() {
+    let (scenario, ladder) = (scenario(3, 1.5, "[load]\nrate_hz = 1.0\narrivals = \"periodic\"\n"), common::fixed(0.1));
+    let points = vec![(Nanos::ZERO, 1.0), (Nanos::from_seconds(0.5), 0.5)];
+    let (full, speed) = (trace(&[(0, 1.0)]), Trace::of(Unit::Number, points, Nanos::ZERO, End::Hold).expect("a trace"));
+    let took = |powers: Vec<f64>| -> Vec<u64> {
+        let timing = Timing { powers, ..Timing::default() };
+        let stage = Stage::new(&scenario, &ladder, &full).expect("a stage").timed(&timing).at_speed(&speed);
+        let (run, _) = stage.observe(&mut Hold::default(), "hold").expect("a run");
+        run.records.iter().map(|record| (record.finished.expect("an end") - record.arrival).0 / 1_000_000).collect()
+    };
+    assert_eq!(took(vec![]), [100, 200]);
+    assert_eq!(took(vec![0.5]), [100, 141]);
+    assert_eq!(took(vec![0.0]), [100, 100]);
+}
+
+/// Eight pieces a speed; what is left over belongs to the last one.
+#[test]
+fn a_speed_is_the_mean_of_some_pieces() {
+    let mut speeds = Speeds::default();
+    assert_eq!(speeds.trace(0.1).expect("a trace").points(), [(Nanos::ZERO, 1.0)]);
+    (0..20).for_each(|i| speeds.push(Nanos(10 * i + 5), if i < 8 { 0.1 } else { 0.2 }));
+    speeds.push(Nanos(3), 0.1);
+    speeds.push(Nanos(500), f64::NAN);
+    let trace = speeds.trace(0.1).expect("a trace");
+    let rounded: Vec<(u64, f64)> = trace.points().iter().map(|(when, speed)| (when.0, (speed * 1e6).round())).collect();
+    assert_eq!(rounded, [(0, 1e6), (85, 5e5)]);
+    assert!(speeds.trace(0.0).is_err() && speeds.trace(f64::NAN).is_err());
+}
+
+proptest! {
+    /// Times that go as a power of the speed are found to, and are spread by hardly more than that.
+    #[test]
+    fn the_power_is_found_and_taken_out(speeds in prop::collection::vec(0.4..1.6f64, 8..20), exponent in 0.0..1.5f64, seconds in 1e-4..1.0f64) {
+        let look = |(second, &speed): (usize, &f64)| {
+            let time = seconds / speed.powf(exponent);
+            Look { when: Nanos(second as u64 * 1_000_000_000), rung: 0, changed: 2.0 * time, times: vec![time; 2], gauge: 1e-4 / speed }
+        };
+        let looks = Looks(speeds.iter().enumerate().map(look).collect());
+        let powers = looks.powers(1);
+        let between = exponent.min(1.0) - 1e-9..=exponent.max(1.0) + 1e-9;
+        prop_assert!(between.contains(&powers[0]), "{powers:?}");
+        let services = looks.services(&[exponent]).expect("services");
+        let points = services[0].points();
+        let (spread, measured) = (points[points.len() - 1] / points[0], (speeds.iter().copied().fold(0.0, f64::max) / speeds.iter().copied().fold(9.0, f64::min)).powf(exponent));
+        prop_assert!((spread.ln() - 0.1f64.sqrt() * measured.ln()).abs() < 1e-6);
+        prop_assert!(looks.changed(1)[0] > 0.0 && looks.changed(1)[0] <= seconds / 0.4f64.powf(exponent));
+    }
+
+    #[test]
+    fn powers_are_from_0_to_2_whatever_was_seen(seen in prop::collection::vec((0usize..3, 1e-9..1e9f64, 1e-9..1e9f64), 0..40)) {
+        let look = |(rung, gauge, time)| Look { when: Nanos::ZERO, rung, changed: time, times: vec![time], gauge };
+        let powers = Looks(seen.into_iter().map(look).collect()).powers(3);
+        prop_assert!(powers.iter().all(|power| (0.0..=2.0).contains(power)));
     }
 }

@@ -174,7 +174,7 @@ proptest! {
     fn work_takes_as_long_as_its_pace_says(sensitivity in 0.0..4.0f64, free in 0.0..1.0f64, piece in 1u64..900_000_000) {
         let (full, part) = (Trace::constant(1.0).expect("a trace"), trace(&[(0, free), (100, 1.0)]));
         let mut processor = Processor::new(&full, Mechanism::Fluid);
-        processor.work_at(Nanos(piece), Pace { free: Some(&part), sensitivity, cold: None }).expect("an end");
+        processor.work_at(Nanos(piece), Pace { free: Some(&part), sensitivity, ..Pace::default() }).expect("an end");
         let stretch = 1.0 + sensitivity * (1.0 - free);
         let first = (100.0 * MS as f64).min(piece as f64 * stretch);
         let expected = first + (piece as f64 - first / stretch).max(0.0);

@@ -70,6 +70,7 @@ pub fn serve_batched<P: Plant>(
     let mut coming = requests.iter().copied().enumerate().peekable();
     plant.apply(&ladder.rungs()[0].setting)?;
     loop {
+        plant.between()?;
         let now = plant.now();
         while let Some((number, request)) = coming.next_if(|(_, request)| request.arrival <= now) {
             server.arrive(number, request);
@@ -115,6 +116,7 @@ pub fn train<P: Plant>(
     let mut learner = Learner::new(steps, deadline);
     plant.apply(&ladder.rungs()[0].setting)?;
     while !plant.stopped() {
+        plant.between()?;
         let set = learner.rung();
         match learner.turn(plant.now(), ladder, policy) {
             Stint::Step { number, rung } => {

@@ -36,6 +36,14 @@ pub trait Plant {
     /// When the plant fails.
     fn wait(&mut self, when: Nanos) -> Result<(), Self::Error>;
 
+    /// Does what the plant itself has to do, before the loop looks at the clock for the next piece of work.
+    ///
+    /// # Errors
+    /// When the plant fails.
+    fn between(&mut self) -> Result<(), Self::Error> {
+        Ok(())
+    }
+
     /// Makes `setting`, one of the ladder's, the one that [`run`](Self::run) uses.
     ///
     /// # Errors

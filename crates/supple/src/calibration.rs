@@ -1,19 +1,27 @@
 //! A micro-suite on the live executor, and the timing model that fits it, component by component.
+use crate::gauge::Gauge;
 use crate::hog::Hog;
-use crate::live::processor_time;
-use crate::machine::Tid;
+use crate::ladders::guide_executor;
+use crate::machine::{Tid, processor_time};
 use crate::throttle::{Throttle, probe};
 use anyhow::{Context, Result};
 use std::time::{Duration, Instant};
 use supple_executor::{Batch, Executor, measure};
 use supple_graph::Setting;
 use supple_sim::mechanism::{Mechanism, Processor};
+use supple_sim::speeds::geometric_mean;
 use supple_sim::timing::{Cold, Fit};
-use supple_sim::{Calibration, Timing, Trace};
-use supple_strategy::{Ladder, Nanos, Spread, Stamp};
+use supple_sim::{Calibration, Look, Looks, Timing, Trace, timing};
+use supple_strategy::{Ladder, Nanos, Spread};
 
-/// Runs of each rung in a look at its service times.
-const ROUNDS: usize = 40;
+/// Turns of all rungs, at least, and how long they go on: the machine's speed should move meanwhile.
+const TURNS: (usize, Duration) = (16, Duration::from_secs(20));
+/// Runs of a rung before those that are timed: with fewer it takes longer than when it has run for long.
+const WARM: usize = 4;
+/// Runs of a rung in a row that are timed.
+const TIMED: usize = 2;
+/// How long a neighbour takes all memory bandwidth, and then none, and how often.
+const NEIGHBOUR: (Duration, u32) = (Duration::from_millis(500), 12);
 /// Shares that quotas are tried at.
 const SHARES: [f64; 4] = [0.2, 0.3, 0.5, 0.8];
 /// How long each quota is tried.
@@ -55,28 +63,80 @@ struct Piece {
 /// When a rung cannot be run or the share cannot be applied.
 pub fn calibrate(
     executor: &mut Executor,
+    gauge: &Gauge,
     ladder: &Ladder,
     batches: &[Batch],
-    stamp: Stamp,
     period: Duration,
 ) -> Result<Calibration> {
     let input = batches.first().context("held-out data: expected at least one row")?;
-    let settings: Vec<Setting> = ladder.rungs().iter().map(|rung| rung.setting.clone()).collect();
-    settings.iter().try_for_each(|setting| executor.prepare(setting))?;
+    let settings = settings(executor, ladder)?;
     let quality = qualities(executor, &settings, batches)?;
-    let calm = measure::service_times(executor, &settings, &input.input, ROUNDS)?;
-    let bandwidth = bandwidth(executor, &settings, input, &calm)?;
-    let cold = cold(settings.len(), COLD_ROUNDS, |rung| {
+    let start = Instant::now();
+    let looks = turns(executor, gauge, &settings, input, start, |count| count < TURNS.0 || start.elapsed() < TURNS.1)?;
+    let powers = looks.powers(settings.len());
+    let (gauge_bandwidth, bandwidth) = bandwidth(executor, gauge, &settings, input)?;
+    let cold = cold(settings.len(), |rung| {
         executor.apply(&settings[rung])?;
         Ok(executor.run(&input.input).map(drop)?)
     })?;
+    let cold = Cold { changed_s: looks.changed(settings.len()), ..cold };
+    let service = looks.services(&powers)?;
     let switch_s = switch(executor, &settings)?;
-    let trials = trials(executor, &settings, input, &calm, period)?;
+    let trials = trials(executor, &settings, input, &service, period)?;
     let fits: Vec<Fit> = TICKS.iter().map(|&tick| fit(&trials, period, tick)).collect();
     let best = (0..fits.len()).min_by(|&a, &b| fits[a].error.total_cmp(&fits[b].error)).unwrap_or(0);
-    let timing = Timing { tick_ms: TICKS[best], phase_ms: None, wake: Some(wake()?), switch_s, cold, bandwidth };
-    let service = calm.into_iter().map(Spread::of).collect::<Result<_, _>>()?;
-    Ok(Calibration { stamp, service, quality, timing, fits })
+    let timing =
+        Timing { tick_ms: TICKS[best], phase_ms: None, wake: Some(wake()?), switch_s, cold, bandwidth, powers };
+    let gauge = timing::Gauge { seconds: looks.reference(), bandwidth: gauge_bandwidth };
+    Ok(Calibration { stamp: ladder.stamp.clone(), service, quality, timing, gauge, fits })
+}
+
+/// The rungs' settings, ready to be run as the ladder's measurements say.
+///
+/// # Errors
+/// When the model has no such setting.
+pub(crate) fn settings(executor: &mut Executor, ladder: &Ladder) -> Result<Vec<Setting>> {
+    guide_executor(executor, &ladder.layers);
+    let settings: Vec<Setting> = ladder.rungs().iter().map(|rung| rung.setting.clone()).collect();
+    settings.iter().try_for_each(|setting| executor.prepare(setting))?;
+    Ok(settings)
+}
+
+/// What all rungs and the gauge take of the processor, turn after turn, as long as there are to be `more` than so many; times count from `origin`. A rung runs in a row, as it mostly
+/// does where requests are served: the caches then hold its weights.
+///
+/// # Errors
+/// When a rung cannot be run.
+pub(crate) fn turns(
+    executor: &mut Executor,
+    gauge: &Gauge,
+    settings: &[Setting],
+    input: &Batch,
+    origin: Instant,
+    mut more: impl FnMut(usize) -> bool,
+) -> Result<Looks> {
+    let mut looks = Looks::default();
+    for turn in 0.. {
+        if !more(turn) {
+            break;
+        }
+        for (rung, setting) in settings.iter().enumerate() {
+            executor.apply(setting)?;
+            let when = Nanos(origin.elapsed().as_nanos() as u64);
+            let run = || timed(|| Ok(executor.run(&input.input).map(drop)?));
+            let (changed, _) = (run()?, (1..WARM).try_for_each(|_| run().map(drop))?);
+            let times = (0..TIMED).map(|_| run()).collect::<Result<_>>()?;
+            looks.0.push(Look { when, rung, changed, times, gauge: gauge.seconds()? });
+        }
+    }
+    Ok(looks)
+}
+
+/// What some work takes of the processor, in seconds.
+fn timed(work: impl FnOnce() -> Result<()>) -> Result<f64> {
+    let start = processor_time();
+    work()?;
+    Ok((processor_time() - start).seconds())
 }
 
 fn qualities(executor: &mut Executor, settings: &[Setting], batches: &[Batch]) -> Result<Vec<f64>> {
@@ -88,38 +148,49 @@ fn qualities(executor: &mut Executor, settings: &[Setting], batches: &[Batch]) -
     Ok(quality)
 }
 
-/// How many times longer, less one, each rung takes beside a neighbour that copies through memory all the time.
-fn bandwidth(executor: &mut Executor, settings: &[Setting], input: &Batch, calm: &[Vec<f64>]) -> Result<Vec<f64>> {
+/// How many times longer, less one, the gauge and each rung take beside a neighbour that copies through memory all the time. It comes and goes, so that the
+/// machine's speed is the same with it and without.
+fn bandwidth(executor: &mut Executor, gauge: &Gauge, settings: &[Setting], input: &Batch) -> Result<(f64, Vec<f64>)> {
+    let (span, count) = NEIGHBOUR;
     let hog = Hog::waiting()?;
-    hog.start(vec![(Duration::ZERO, 0.0)], Instant::now())?;
-    let beside = measure::service_times(executor, settings, &input.input, ROUNDS / 2);
-    drop(hog);
-    Ok(beside?.iter().zip(calm).map(|(beside, calm)| (median(beside) / median(calm) - 1.0).max(0.0)).collect())
+    let origin = Instant::now();
+    hog.start((0..count).map(|slot| (span * slot, f64::from((slot + 1) % 2))).collect(), origin)?;
+    let mut both = [Looks::default(), Looks::default()];
+    for slot in 0..count {
+        let end = span * (slot + 1);
+        let found = turns(executor, gauge, settings, input, origin, |_| origin.elapsed() < end)?;
+        both[slot as usize % 2].0.extend(found.0);
+    }
+    let [without, beside] = both;
+    let longer = |times: fn(&Look) -> Vec<f64>, rung: Option<usize>| {
+        let of = |looks: &Looks| {
+            let looks = looks.0.iter().filter(|look| rung.is_none_or(|rung| look.rung == rung));
+            geometric_mean(&looks.flat_map(times).collect::<Vec<_>>())
+        };
+        (of(&beside) / of(&without) - 1.0).max(0.0)
+    };
+    let rungs = (0..settings.len()).map(|rung| longer(|look| look.times.clone(), Some(rung))).collect();
+    Ok((longer(|look| vec![look.gauge], None), rungs))
 }
 
 /// What each rung takes more of the processor after the thread slept than right after itself: medians of the differences.
 ///
 /// # Errors
 /// Those of `run`, which runs a rung.
-pub(crate) fn cold(rungs: usize, rounds: usize, mut run: impl FnMut(usize) -> Result<()>) -> Result<Cold> {
-    let mut timed = |rung: usize| -> Result<f64> {
-        let start = processor_time();
-        run(rung)?;
-        Ok((processor_time() - start).seconds())
-    };
+fn cold(rungs: usize, mut run: impl FnMut(usize) -> Result<()>) -> Result<Cold> {
     let mut more = vec![vec![Vec::new(); AWAY.len()]; rungs];
-    for _ in 0..rounds {
+    for _ in 0..COLD_ROUNDS {
         for (rung, more) in more.iter_mut().enumerate() {
             for (away, more) in AWAY.iter().zip(more) {
-                timed(rung)?;
-                let warm = timed(rung)?;
+                (0..WARM).try_for_each(|_| run(rung))?;
+                let warm = timed(|| run(rung))?;
                 std::thread::sleep(*away);
-                more.push(timed(rung)? - warm);
+                more.push(timed(|| run(rung))? - warm);
             }
         }
     }
     let added_s = more.iter().map(|more| more.iter().map(|more| median(more).max(0.0)).collect()).collect();
-    Ok(Cold { away_s: AWAY.iter().map(Duration::as_secs_f64).collect(), added_s })
+    Ok(Cold { away_s: AWAY.iter().map(Duration::as_secs_f64).collect(), added_s, changed_s: Vec::new() })
 }
 
 /// Mean time of a change of the rung, in seconds.
@@ -147,7 +218,7 @@ fn trials(
     executor: &mut Executor,
     settings: &[Setting],
     input: &Batch,
-    calm: &[Vec<f64>],
+    service: &[Spread],
     period: Duration,
 ) -> Result<Vec<Trial>> {
     let mut trials = Vec::new();
@@ -155,7 +226,7 @@ fn trials(
         for rung in [0, settings.len() - 1] {
             executor.apply(&settings[rung])?;
             executor.run(&input.input)?;
-            for pace in [0.0, 2.0 * median(&calm[rung]) / share] {
+            for pace in [0.0, 2.0 * service[rung].median() / share] {
                 trials.push(trial(executor, input, share, Duration::from_secs_f64(pace), period)?);
             }
         }

@@ -4,7 +4,7 @@ use anyhow::{Result, ensure};
 use std::collections::BTreeSet;
 use std::time::Duration;
 use supple_executor::measure::{self, Seen};
-use supple_executor::{Batch, BreakEven, Executor, pays};
+use supple_executor::{Batch, BreakEven, Executor, Trainer, pays};
 use supple_graph::blocks::WITHIN;
 use supple_graph::kinds::{Threshold, TopK};
 use supple_graph::{Choice, Density, Elastic, Kind, Phase, Setting, Site, SiteId, SparsityKind};
@@ -125,6 +125,16 @@ fn entries(executor: &mut Executor, settings: &[Setting], input: &Batch, rounds:
     settings.iter().zip(times).map(entry).collect()
 }
 
+/// Lets an executor take the faster way through each layer, as measured.
+pub fn guide_executor(executor: &mut Executor, layers: &[LayerTimes]) {
+    executor.set_break_even(break_even(layers, LayerTimes::inference));
+}
+
+/// Lets a trainer take the faster way through each layer, as measured.
+pub fn guide_trainer(trainer: &mut Trainer, layers: &[LayerTimes]) {
+    trainer.set_break_even(break_even(layers, LayerTimes::training));
+}
+
 /// Measures what the settings of the grid cost on this machine, for requests like `input`.
 ///
 /// # Errors
@@ -135,7 +145,7 @@ pub fn profile(executor: &mut Executor, stamp: Stamp, input: &Batch, rounds: usi
         None => Vec::new(),
     };
     let limits = break_even(&layers, LayerTimes::inference);
-    executor.set_break_even(limits.clone());
+    guide_executor(executor, &layers);
     let settings = grid(executor.elastic(), &limits);
     Ok(Profile { stamp, entries: entries(executor, &settings, input, rounds)?, layers })
 }
@@ -210,7 +220,7 @@ pub fn ladder(
 ) -> Result<Ladder> {
     ensure!(!calibration.is_empty(), "held-out data: expected at least one row");
     let profile = known.profile;
-    executor.set_break_even(break_even(&profile.layers, LayerTimes::inference));
+    guide_executor(executor, &profile.layers);
     profile.entries.iter().try_for_each(|entry| executor.prepare(&entry.setting))?;
     let menu = menu(model.elastic(), executor, known, calibration)?;
     let settings = distinct(everywhere(model.elastic(), &[Phase::Forward]).into_iter().chain(answers(&menu, profile)));

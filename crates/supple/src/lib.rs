@@ -2,6 +2,7 @@
 pub mod calibration;
 pub mod commands;
 pub mod drawing;
+pub mod gauge;
 pub mod hog;
 pub mod ladders;
 pub mod live;

@@ -1,17 +1,18 @@
 //! The executor as a plant, under a CPU share that really moves.
+use crate::gauge::{Gauge, Watch};
 use crate::hog::Hog;
-use crate::machine::Tid;
+use crate::ladders::{guide_executor, guide_trainer};
+use crate::machine::{Tid, processor_time};
 use crate::stop;
 use crate::throttle::{Player, Throttle, probe};
 use anyhow::{Context, Result, ensure};
-use rustix::time::{ClockId, clock_gettime};
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 use supple_executor::{Batch, Executor, Score, Trainer};
 use supple_graph::Setting;
-use supple_sim::{PlantName, Run, Scenario, Trace, TrainingRun};
+use supple_sim::{PlantName, Run, Scenario, Speeds, Trace, TrainingRun};
 use supple_strategy::drive::{serve, train};
-use supple_strategy::{Changing, Job, Ladder, LayerTimes, Nanos, Outcome, Plant, Policy, break_even};
+use supple_strategy::{Changing, Job, Ladder, Nanos, Outcome, Plant, Policy};
 
 /// What runs a piece of work: an executor or a trainer.
 trait Engine {
@@ -19,9 +20,10 @@ trait Engine {
     fn run(&mut self, job: Job) -> Result<Score>;
 }
 
-/// An engine with a real clock. It notes the processor time of each piece of work, and how long each change of the setting took.
-struct LivePlant<E> {
+/// An engine with a real clock. It notes the processor time of each piece of work, how long each change of the setting took, and how fast the machine is.
+struct LivePlant<'a, E> {
     engine: E,
+    watch: Option<Watch<'a>>,
     origin: Instant,
     end: Option<Nanos>,
     service: BTreeMap<usize, Nanos>,
@@ -29,26 +31,31 @@ struct LivePlant<E> {
     switches: Vec<Nanos>,
 }
 
-/// Processor time of this thread so far.
-pub(crate) fn processor_time() -> Nanos {
-    let time = clock_gettime(ClockId::ThreadCPUTime);
-    Nanos(time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64)
-}
-
-impl<E: Engine> Plant for LivePlant<E> {
+impl<E: Engine> Plant for LivePlant<'_, E> {
     type Error = anyhow::Error;
 
     fn now(&mut self) -> Nanos {
         Nanos(self.origin.elapsed().as_nanos() as u64)
     }
 
+    fn between(&mut self) -> Result<()> {
+        let now = self.now();
+        self.watch.as_mut().map_or(Ok(()), |watch| watch.busy(now))
+    }
+
     fn wait(&mut self, when: Nanos) -> Result<()> {
+        let now = self.now();
+        self.watch.as_mut().map_or(Ok(()), |watch| watch.idle(now, when.since(now)))?;
         while !stop::asked() {
             let left = when.since(self.now());
             if left == Nanos::ZERO {
                 break;
             }
             std::thread::sleep(Duration::from_nanos(left.0).min(Duration::from_millis(100)));
+        }
+        let now = self.now();
+        if let Some(watch) = &mut self.watch {
+            watch.waited(now);
         }
         Ok(())
     }
@@ -128,6 +135,21 @@ pub struct Replay {
     service: BTreeMap<usize, Nanos>,
     /// Time of each change of the rung.
     pub switches: Vec<Nanos>,
+    /// What the gauge took beside the work of this thread; nothing without one.
+    pub speeds: Speeds,
+}
+
+/// What a live run is made under.
+#[derive(Clone, Copy, Debug)]
+pub struct Conditions<'a> {
+    /// The scenario.
+    pub scenario: &'a Scenario,
+    /// The share over time.
+    pub trace: &'a Trace,
+    /// The threads that it is applied to.
+    pub workers: &'a [Tid],
+    /// What tells the machine's speed meanwhile, on this thread.
+    pub gauge: Option<&'a Gauge>,
 }
 
 impl Replay {
@@ -149,14 +171,13 @@ fn changes(trace: &Trace, length: Nanos) -> Vec<(Duration, f64)> {
 }
 
 /// Runs `drive` on a plant while the trace's share is applied to the threads that compute.
-fn under_trace<E: Engine, T>(
+fn under_trace<'a, E: Engine, T>(
     engine: E,
-    scenario: &Scenario,
-    trace: &Trace,
+    Conditions { scenario, trace, workers, gauge }: Conditions<'a>,
     length: Nanos,
-    workers: &[Tid],
-    drive: impl FnOnce(&mut LivePlant<E>) -> Result<T>,
+    drive: impl FnOnce(&mut LivePlant<'a, E>) -> Result<T>,
 ) -> Result<(T, Replay)> {
+    let watch = gauge.map(|gauge| Watch::new(gauge, trace)).transpose()?;
     let period = Duration::from_secs_f64(scenario.device.period_ms / 1e3);
     let player = Player::waiting()?;
     let hog = scenario.bandwidth_trace()?.map(|_| Hog::waiting()).transpose()?;
@@ -167,7 +188,7 @@ fn under_trace<E: Engine, T>(
     let origin = Instant::now();
     let player = player.start(throttle, changes(trace, length), origin)?;
     let (service, switches) = (BTreeMap::new(), Vec::new());
-    let mut plant = LivePlant { engine, origin, end: trace.stops_at(), service, setting: None, switches };
+    let mut plant = LivePlant { engine, watch, origin, end: trace.stops_at(), service, setting: None, switches };
     if let (Some(hog), Some(free)) = (&hog, scenario.bandwidth_trace()?) {
         hog.start(changes(&free, length), origin)?;
     }
@@ -179,11 +200,12 @@ fn under_trace<E: Engine, T>(
         log::warn!("the CPU share could not be applied throughout: {failure}");
     }
     drop(played);
-    let LivePlant { service, switches, .. } = plant;
-    Ok((made?, Replay { mechanism, worst_lateness, probe, service, switches }))
+    let LivePlant { service, switches, watch, .. } = plant;
+    let speeds = watch.map(|watch| watch.speeds).unwrap_or_default();
+    Ok((made?, Replay { mechanism, worst_lateness, probe, service, switches, speeds }))
 }
 
-/// Serves the scenario's requests live, on this thread; the share is applied to it.
+/// Serves the scenario's requests live, on this thread.
 ///
 /// # Errors
 /// When the share cannot be applied or a request cannot be run; when requests are to be of several sizes.
@@ -191,10 +213,10 @@ pub fn serve_live(
     executor: &mut Executor,
     ladder: &Ladder,
     batches: &[Batch],
-    scenario: &Scenario,
-    trace: &Trace,
+    conditions: Conditions<'_>,
     policy: (&str, &mut dyn Policy),
 ) -> Result<(Run, Replay)> {
+    let Conditions { scenario, trace, .. } = conditions;
     let origin = scenario.origin().display();
     ensure!(
         scenario.load.size.is_none(),
@@ -202,7 +224,7 @@ pub fn serve_live(
     );
     let mut requests = scenario.requests(ladder)?;
     requests.retain(|request| trace.stops_at().is_none_or(|end| request.arrival < end));
-    executor.set_break_even(break_even(&ladder.layers, LayerTimes::inference));
+    guide_executor(executor, &ladder.layers);
     for rung in ladder.rungs() {
         executor.prepare(&rung.setting)?;
         executor.apply(&rung.setting)?;
@@ -212,13 +234,12 @@ pub fn serve_live(
     let server = Server { executor, batches };
     let (name, policy) = policy;
     let mut policy = Changing::new(policy, scenario.changes(ladder));
-    let (records, replay) = under_trace(server, scenario, trace, length, &[Tid::current()], |plant| {
-        serve(plant, &requests, ladder, &mut policy)
-    })?;
+    let (records, replay) =
+        under_trace(server, conditions, length, |plant| serve(plant, &requests, ladder, &mut policy))?;
     Ok((Run::of(name, PlantName::Live, requests.len(), records, ladder), replay))
 }
 
-/// Makes the scenario's training steps live; the share is applied to `workers`.
+/// Makes the scenario's training steps live.
 ///
 /// # Errors
 /// When the scenario has no training, the share cannot be applied or a step fails.
@@ -226,18 +247,17 @@ pub fn train_live(
     trainer: &mut Trainer,
     ladder: &Ladder,
     batch: impl FnMut(usize) -> Batch,
-    scenario: &Scenario,
-    trace: &Trace,
-    workers: &[Tid],
+    conditions: Conditions<'_>,
     policy: (&str, &mut dyn Policy),
 ) -> Result<(TrainingRun, Replay)> {
+    let scenario = conditions.scenario;
     let training = scenario.training.as_ref().context("scenario: expected a table [training]")?;
     let deadline = training.deadline(ladder.rungs()[0].service.median());
-    trainer.set_break_even(break_even(&ladder.layers, LayerTimes::training));
+    guide_trainer(trainer, &ladder.layers);
     let learner = Learner { trainer, batch, setting: ladder.rungs()[0].setting.clone() };
     let (name, policy) = policy;
     let mut policy = Changing::new(policy, scenario.changes(ladder));
-    let (records, replay) = under_trace(learner, scenario, trace, deadline, workers, |plant| {
+    let (records, replay) = under_trace(learner, conditions, deadline, |plant| {
         train(plant, training.steps, deadline, ladder, &mut policy)
     })?;
     Ok((TrainingRun::of(name, PlantName::Live, training.steps, deadline, records, ladder), replay))

@@ -1,5 +1,6 @@
 //! What the program tells of the machine that it runs on: processor, threads, today's date.
 use rustix::thread::{Pid, gettid};
+use rustix::time::{ClockId, clock_gettime};
 use std::fmt;
 use std::fs;
 use std::io;
@@ -7,6 +8,7 @@ use std::num::NonZeroUsize;
 use std::path::Path;
 use std::thread::available_parallelism;
 use std::time::{SystemTime, UNIX_EPOCH};
+use supple_strategy::Nanos;
 
 /// A thread of this process, by the number that the kernel gave it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -58,6 +60,12 @@ pub fn thread_ids() -> io::Result<Vec<Tid>> {
     let mut threads: Vec<Tid> = entries.flatten().filter_map(|entry| Tid::parse(entry.file_name().to_str()?)).collect();
     threads.sort_by_key(|thread| thread.0.as_raw_nonzero());
     Ok(threads)
+}
+
+/// Processor time of this thread so far.
+pub fn processor_time() -> Nanos {
+    let time = clock_gettime(ClockId::ThreadCPUTime);
+    Nanos(time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64)
 }
 
 /// The number of processors that this process may use, at least 1.

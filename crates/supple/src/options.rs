@@ -300,7 +300,7 @@ pub struct Fidelity {
     /// Length of the scenario in seconds, instead of its own.
     #[arg(long)]
     pub duration: Option<f64>,
-    /// File for each piece of work of each run, live and simulated, as CSV.
+    /// Folder for `records.csv`, each piece of work of both sides, and `POLICY.speed.csv`, traces of the machine's speed in the live runs.
     #[arg(long)]
     pub records: Option<PathBuf>,
     /// Scenario and policies.
@@ -456,6 +456,21 @@ pub enum TraceCommand {
         /// Seed instead of the scenario's own.
         #[arg(long)]
         seed: Option<u64>,
+    },
+    /// Records how fast this machine is from one moment to the next: 1 is the mean.
+    Speed {
+        /// Where to write: a name that ends with .csv or .parquet.
+        #[arg(long, default_value = "speed.csv")]
+        out: PathBuf,
+        /// How long to record, in seconds.
+        #[arg(long, default_value_t = 60.0)]
+        duration: f64,
+        /// Model and data.
+        #[command(flatten)]
+        source: Source,
+        /// What every command takes.
+        #[command(flatten)]
+        common: Common,
     },
 }
 

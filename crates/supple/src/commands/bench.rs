@@ -10,9 +10,7 @@ use std::time::Instant;
 use supple_executor::{AdamConfig, Backend, Batch, Executor, THINNING_STEPS, Trainer, measure};
 use supple_graph::{Density, Phase, Setting};
 use supple_strategy::policies::{self, PolicyOptions};
-use supple_strategy::{
-    Amounts, Completion, Demand, Ladder, LayerTimes, Nanos, Observation, Policy, Rung, Spread, Stamp, break_even,
-};
+use supple_strategy::{Amounts, Completion, Demand, Ladder, Nanos, Observation, Policy, Rung, Spread, Stamp};
 
 /// Switches and decisions measured.
 const TURNS: u32 = 200_000;
@@ -146,10 +144,10 @@ fn density(source: &Source, batch: usize, train: bool, kind: Option<&str>, commo
         let (adam, backend) = (AdamConfig::default(), executor.backend());
         let trainer = Trainer::new(model.elastic().clone(), model.weights(), adam, backend)?;
         let mut trainer = trainer.with_threads(usize::from(source.threads));
-        trainer.set_break_even(break_even(&layers, LayerTimes::training));
+        ladders::guide_trainer(&mut trainer, &layers);
         (step_times(&mut trainer, &settings, input)?, "step_ms")
     } else {
-        executor.set_break_even(break_even(&layers, LayerTimes::inference));
+        ladders::guide_executor(&mut executor, &layers);
         settings.iter().try_for_each(|setting| executor.prepare(setting))?;
         (measure::service_times(&mut executor, &settings, &input.input, ROUNDS)?, "forward_ms")
     };

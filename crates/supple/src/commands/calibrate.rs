@@ -1,6 +1,7 @@
 //! `supple calibrate`
 use super::{End, Opened, read_ladder, table, write_json};
 use crate::calibration::calibrate;
+use crate::gauge::Gauge;
 use crate::options::Calibrate;
 use anyhow::{Context, Result};
 use std::time::Duration;
@@ -12,10 +13,11 @@ use std::time::Duration;
 pub fn run(options: &Calibrate) -> Result<End> {
     let ladder = read_ladder(&options.ladder)?;
     let batch = ladder.stamp.batch.max(1);
-    let Opened { mut executor, batches, stamp, .. } = options.source.open(&options.common, batch)?;
+    let Opened { model, data, mut executor, batches, stamp } = options.source.open(&options.common, batch)?;
     ladder.stamp.matches(&stamp).with_context(|| options.ladder.display().to_string())?;
     let period = Duration::from_secs_f64(options.period_ms / 1e3);
-    let found = calibrate(&mut executor, &ladder, &batches, stamp, period)?;
+    let gauge = Gauge::of(&model, &data, executor.backend())?;
+    let found = calibrate(&mut executor, &gauge, &ladder, &batches, period)?;
     write_json(&options.out, &found)?;
     if options.common.json {
         println!("{}", serde_json::to_string(&found)?);

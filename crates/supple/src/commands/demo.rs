@@ -1,6 +1,9 @@
 //! `supple demo`
 use super::{End, ladder_table, read_scenario, serve, simulate};
+use crate::gauge::Gauge;
 use crate::ladders::{self, Effort, Known};
+use crate::live::Conditions;
+use crate::machine::Tid;
 use crate::model::Model;
 use crate::options::Demo;
 use crate::{samples, stop};
@@ -29,7 +32,9 @@ pub fn run(options: &Demo) -> Result<End> {
         println!("{}\n", ladder_table(&ladder));
     }
     let names = super::COMPARED.map(str::to_owned);
-    let live = serve::runs(&mut executor, &ladder, &batches, &scenario, &trace, &names)?;
+    let gauge = Gauge::of(&model, &data, backend)?;
+    let conditions = Conditions { scenario: &scenario, trace: &trace, workers: &[Tid::current()], gauge: Some(&gauge) };
+    let live = serve::runs(&mut executor, &ladder, &batches, conditions, &names)?;
     let report = serve::side_by_side(&scenario, &trace, &ladder, live)?;
     simulate::print(&report, options.common.json)?;
     report.write(&options.report, &trace)?;

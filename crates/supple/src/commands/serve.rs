@@ -1,15 +1,17 @@
 //! `supple serve`
 use super::{End, Opened, demand_kept, policy, read_ladder, simulate};
-use crate::live::serve_live;
+use crate::calibration::{settings, turns};
+use crate::gauge::Gauge;
+use crate::live::{Conditions, serve_live};
+use crate::machine::Tid;
 use crate::options::Serve;
 use crate::stop;
 use anyhow::{Context, Result, bail};
-use std::time::Duration;
-use supple_executor::{Batch, Executor, measure};
-use supple_graph::Setting;
+use std::time::{Duration, Instant};
+use supple_executor::{Batch, Executor};
 use supple_sim::fidelity::Observed;
-use supple_sim::{Report, Run, Scenario, Stage, Trace};
-use supple_strategy::{Ladder, Spread};
+use supple_sim::{Looks, Report, Run, Scenario, Speeds, Stage, Timing, Trace};
+use supple_strategy::Ladder;
 
 /// Serves a scenario live, once a policy, and simulates the same where asked.
 ///
@@ -19,7 +21,7 @@ pub fn run(options: &Serve) -> Result<End> {
     let (scenario, trace) = options.play.scenario()?;
     let ladder = read_ladder(&options.ladder)?;
     let batch = scenario.request.batch as usize;
-    let Opened { mut executor, batches, stamp, .. } = options.source.open(&options.common, batch)?;
+    let Opened { model, data, mut executor, batches, stamp } = options.source.open(&options.common, batch)?;
     ladder.stamp.matches(&stamp).with_context(|| options.ladder.display().to_string())?;
     if scenario.training.is_some() {
         bail!("{}: has a table [training]; use `supple train --scenario`", options.play.scenario);
@@ -28,7 +30,9 @@ pub fn run(options: &Serve) -> Result<End> {
     for name in &names {
         policy(name, &scenario, &ladder)?;
     }
-    let live = runs(&mut executor, &ladder, &batches, &scenario, &trace, &names)?;
+    let gauge = Gauge::of(&model, &data, executor.backend())?;
+    let conditions = Conditions { scenario: &scenario, trace: &trace, workers: &[Tid::current()], gauge: Some(&gauge) };
+    let live = runs(&mut executor, &ladder, &batches, conditions, &names)?;
     let report =
         if options.simulated { side_by_side(&scenario, &trace, &ladder, live)? } else { live_only(&scenario, live) };
     simulate::print(&report, options.common.json)?;
@@ -36,12 +40,13 @@ pub fn run(options: &Serve) -> Result<End> {
     Ok(if stop::asked() { End::Interrupted } else { demand_kept(&report, &scenario) })
 }
 
-/// A live run with where its time went, and the service times that the machine had around it.
+/// A live run with where its time went, the rungs and the gauge looked at before and after it, and the machine's speed meanwhile.
 #[derive(Clone, Debug)]
 pub(crate) struct Live {
     pub run: Run,
     pub observed: Observed,
-    pub machine: Ladder,
+    pub looks: Looks,
+    pub speeds: Speeds,
     pub probe: Vec<Duration>,
 }
 
@@ -49,51 +54,51 @@ fn live_only(scenario: &Scenario, live: Vec<Live>) -> Report {
     Report::new(scenario, live.into_iter().map(|live| live.run).collect())
 }
 
-/// The live runs, and each simulated with the service times that were measured just before and after it.
+/// The live runs, and each simulated with the service times that were measured just before and after it, at the machine's speed meanwhile.
 pub(crate) fn side_by_side(scenario: &Scenario, trace: &Trace, ladder: &Ladder, live: Vec<Live>) -> Result<Report> {
     let mut simulated = Vec::with_capacity(live.len());
-    for Live { run, machine, .. } in &live {
+    for Live { run, looks, speeds, .. } in &live {
         let mut policy = policy(&run.policy, scenario, ladder)?;
-        let stage = Stage::new(scenario, ladder, trace)?.on(machine);
+        let timing = Timing {
+            tick_ms: scenario.device.tick_ms,
+            powers: looks.powers(ladder.rungs().len()),
+            ..Timing::default()
+        };
+        let machine = ladder.with_services(looks.services(&timing.powers)?)?;
+        let speed = speeds.trace(looks.reference())?;
+        let stage = Stage::new(scenario, ladder, trace)?.on(&machine).timed(&timing).at_speed(&speed);
         simulated.push(stage.serve(policy.as_mut(), &run.policy)?);
     }
     Ok(Report::new(scenario, live.into_iter().map(|live| live.run).chain(simulated).collect()))
 }
 
-/// Runs of each rung in one look at the machine's speed.
-const LOOK: usize = 60;
+/// Turns of all rungs in one look.
+const LOOK: usize = 16;
 
-/// Service times of the rungs now.
-fn look(executor: &mut Executor, ladder: &Ladder, input: &Batch) -> Result<Vec<Vec<f64>>> {
-    let settings: Vec<Setting> = ladder.rungs().iter().map(|rung| rung.setting.clone()).collect();
-    settings.iter().try_for_each(|setting| executor.prepare(setting))?;
-    Ok(measure::service_times(executor, &settings, &input.input, LOOK)?)
-}
-
-/// One live run a policy, the machine's speed looked at before and after; stops early when the user asks.
+/// One live run a policy, the rungs looked at before and after; stops early when the user asks.
 pub(crate) fn runs(
     executor: &mut Executor,
     ladder: &Ladder,
     batches: &[Batch],
-    scenario: &Scenario,
-    trace: &Trace,
+    conditions: Conditions<'_>,
     names: &[String],
 ) -> Result<Vec<Live>> {
     let input = batches.first().context("held-out data: expected at least one row")?;
+    let gauge = conditions.gauge.context("a live run: expected a gauge of the machine's speed")?;
+    let settings = settings(executor, ladder)?;
     let mut runs = Vec::with_capacity(names.len());
     for name in names {
-        let mut policy = policy(name, scenario, ladder)?;
-        eprintln!("live {name}: {:.0} s", scenario.duration().seconds());
-        let mut services = look(executor, ladder, input)?;
-        let (run, replay) = serve_live(executor, ladder, batches, scenario, trace, (name, policy.as_mut()))?;
-        let after = look(executor, ladder, input)?;
-        services.iter_mut().zip(after).for_each(|(times, after)| times.extend(after));
+        let mut policy = policy(name, conditions.scenario, ladder)?;
+        eprintln!("live {name}: {:.0} s", conditions.scenario.duration().seconds());
+        let origin = Instant::now();
+        let mut looks = turns(executor, gauge, &settings, input, origin, |count| count < LOOK)?;
+        let (run, replay) = serve_live(executor, ladder, batches, conditions, (name, policy.as_mut()))?;
+        looks.0.extend(turns(executor, gauge, &settings, input, origin, |count| count < LOOK)?.0);
         let lateness = 1e3 * replay.worst_lateness.as_secs_f64();
         eprintln!("  {}; latest change {lateness:.1} ms late", replay.mechanism);
-        let spreads = services.into_iter().map(Spread::of).collect::<Result<_, _>>()?;
-        let probe = replay.probe.clone();
-        let observed = Observed::of_serving(&run, replay.service(run.records.len()), replay.switches);
-        runs.push(Live { run, observed, machine: ladder.with_services(spreads)?, probe });
+        let service = replay.service(run.records.len());
+        let observed = Observed::of_serving(&run, service, replay.switches);
+        runs.push(Live { run, observed, looks, speeds: replay.speeds, probe: replay.probe });
         if stop::asked() {
             break;
         }

@@ -1,9 +1,12 @@
 //! `supple trace`
 use super::{End, named_scenario, table};
+use crate::gauge::Gauge;
 use crate::options::TraceCommand;
+use crate::stop;
 use anyhow::{Context, Result, bail};
 use serde_json::json;
 use std::path::Path;
+use std::time::Duration;
 use supple_sim::format::{Content, Gaps, Note, ReadOptions, Times};
 use supple_sim::{Trace, formats, trace_file, write_atomically};
 use supple_strategy::Nanos;
@@ -37,6 +40,15 @@ pub fn run(command: &TraceCommand) -> Result<End> {
             let noted = scenario.noted_trace()?;
             say(&noted.notes);
             write(out, Content::Traces(vec![(scenario.name, noted.value)]))?;
+        }
+        TraceCommand::Speed { out, duration, source, common } => {
+            let model = source.model()?;
+            let gauge = Gauge::of(&model, &source.data(&model)?, common.backend()?)?;
+            let length = Duration::try_from_secs_f64(*duration).context("--duration: expected seconds")?;
+            let speeds = gauge.alone(length, stop::asked)?;
+            let trace = speeds.trace(speeds.mean().context("the gauge never ran undisturbed")?)?;
+            write(out, Content::Traces(vec![("speed".to_owned(), trace.clone())]))?;
+            info(&Content::Traces(vec![("speed".to_owned(), trace)]), common.json);
         }
     }
     Ok(End::Done)

@@ -1,34 +1,28 @@
 //! `supple train --scenario`: training by a deadline under a moving CPU share.
-use super::fidelity::BothSides;
-use super::{End, names_or_compared, policy, read_json, read_scenario, simulate};
-use crate::calibration::cold;
-use crate::ladders::{self, layer_times};
-use crate::live::train_live;
+use super::{End, names_or_compared, policy, read_scenario, simulate};
+use crate::ladders::{self, guide_trainer, layer_times};
+use crate::live::{Conditions, train_live};
 use crate::machine::Tid;
 use crate::model::Model;
-use crate::options::{Fidelity, Train};
-use crate::throttle::probe::phase_ms;
+use crate::options::Train;
 use crate::training::Batches;
 use crate::{samples, stop};
 use anyhow::{Context, Result};
 use supple_executor::{AdamConfig, Backend, Batch, Executor, Trainer, measure};
 use supple_graph::{Phase, Setting};
-use supple_models::{Data, ModelName};
-use supple_sim::fidelity::Observed;
-use supple_sim::{Calibration, Report, Scenario, Stage, Timing, Trace};
+use supple_models::Data;
+use supple_sim::{Report, Scenario};
 use supple_strategy::ladder::pareto;
-use supple_strategy::{Amounts, Ladder, LayerTimes, Rung, Spread, break_even};
+use supple_strategy::{Amounts, Ladder, Rung, Spread};
 
 /// Seed of weights and order where none can be given.
-const SEED: u64 = 1;
+pub(crate) const SEED: u64 = 1;
 
 /// Turns at each density, and steps of one, that are measured.
 const STEPS: [usize; 2] = [2, 3];
 
 /// Rounds of each layer alone.
 const LAYER_ROUNDS: usize = 9;
-/// How often each rung makes a step after each time away.
-const COLD_ROUNDS: usize = 7;
 
 /// Trains from the same weights once a policy, and tells the final accuracy of each.
 ///
@@ -49,20 +43,14 @@ pub fn run(options: &Train) -> Result<End> {
     let mut batches = Batches::new(&data.train, options.seed, wanted.batch as usize);
     let ladder = step_ladder(fresh()?, &batches.of_step(0), stamp)?;
     let workers = rayon::broadcast(|_| Tid::current());
+    let conditions = Conditions { scenario: &scenario, trace: &trace, workers: &workers, gauge: None };
     let mut runs = Vec::new();
     for name in names_or_compared(&options.policy) {
         let mut policy = policy(&name, &scenario, &ladder)?;
         let mut trainer = fresh()?;
         eprintln!("live {name}: {} steps by {:.1} s", wanted.steps, deadline(&scenario, &ladder));
-        let (run, replay) = train_live(
-            &mut trainer,
-            &ladder,
-            |step| batches.of_step(step),
-            &scenario,
-            &trace,
-            &workers,
-            (&name, policy.as_mut()),
-        )?;
+        let (run, replay) =
+            train_live(&mut trainer, &ladder, |step| batches.of_step(step), conditions, (&name, policy.as_mut()))?;
         eprintln!("  {}", replay.mechanism);
         runs.push(run.with_final_accuracy(best_accuracy(&trainer, &ladder, &data, backend)?));
         if stop::asked() {
@@ -83,65 +71,19 @@ pub fn run(options: &Train) -> Result<End> {
     })
 }
 
-/// Each policy's training run live and simulated, on one thread, from fresh weights; the steps are timed before and after each live run.
-pub(crate) fn observed(options: &Fidelity, scenario: &Scenario, trace: &Trace, names: &[String]) -> Result<BothSides> {
-    let wanted = scenario.training.as_ref().context("training: expected a table [training]")?;
-    let model: ModelName = options.source.model.parse()?;
-    let data = supple_models::load(model, options.source.data.as_deref(), SEED)?;
-    let model = Model::fresh(model, &data, SEED)?;
-    let backend = options.common.backend()?;
-    let fresh = || Trainer::new(model.elastic().clone(), model.weights(), AdamConfig::default(), backend);
-    let stamp = model.stamp(backend, 1, wanted.batch as usize, &data.name);
-    let mut batches = Batches::new(&data.train, SEED, wanted.batch as usize);
-    let input = batches.of_step(0);
-    let ladder = step_ladder(fresh()?, &input, stamp)?;
-    let timing = options.calibration.as_deref().map(read_json::<Calibration>).transpose()?;
-    let timing = timing.map(|found| found.timing).unwrap_or_default();
-    let settings: Vec<Setting> = ladder.rungs().iter().map(|rung| rung.setting.clone()).collect();
-    let guided = || -> Result<Trainer> {
-        let mut trainer = fresh()?;
-        trainer.set_break_even(break_even(&ladder.layers, LayerTimes::training));
-        Ok(trainer)
-    };
-    let mut warm = guided()?;
-    let cold = cold(settings.len(), COLD_ROUNDS, |rung| {
-        Ok(warm.step(&input, std::slice::from_ref(&settings[rung])).map(drop)?)
-    })?;
-    let (mut live, mut simulated) = (Vec::new(), Vec::new());
-    for name in names {
-        let mut services = measure::step_times(&mut guided()?, &settings, &input, STEPS)?;
-        let (mut guide, mut trainer) = (policy(name, scenario, &ladder)?, fresh()?);
-        eprintln!("live {name}: {} steps by {:.1} s", wanted.steps, deadline(scenario, &ladder));
-        let next = |step| batches.of_step(step);
-        let (run, replay) =
-            train_live(&mut trainer, &ladder, next, scenario, trace, &[Tid::current()], (name, guide.as_mut()))?;
-        live.push(Observed::of_training(&run, replay.service(run.records.len()), replay.switches.clone()));
-        let after = measure::step_times(&mut guided()?, &settings, &input, STEPS)?;
-        services.iter_mut().zip(after).for_each(|(times, after)| times.extend(after));
-        let machine = ladder.with_services(services.into_iter().map(Spread::of).collect::<Result<_, _>>()?)?;
-        let phase_ms = phase_ms(&replay.probe, timing.tick_ms);
-        let timing = Timing { phase_ms, bandwidth: Vec::new(), cold: cold.clone(), ..timing.clone() };
-        let stage = Stage::new(scenario, &ladder, trace)?.on(&machine).timed(&timing);
-        simulated.push(stage.observe_training(policy(name, scenario, &ladder)?.as_mut(), name)?.1);
-        if stop::asked() {
-            break;
-        }
-    }
-    Ok(BothSides { live, simulated, given: Vec::new() })
-}
-
-fn deadline(scenario: &Scenario, ladder: &Ladder) -> f64 {
+/// The deadline of a scenario of training, in seconds.
+pub(crate) fn deadline(scenario: &Scenario, ladder: &Ladder) -> f64 {
     scenario.training.as_ref().map_or(0.0, |t| t.deadline(ladder.rungs()[0].service.median()).seconds())
 }
 
 /// What a step costs at each density. Its quality is not measured: the part of the dense work that is done ranks the settings, the most first.
-fn step_ladder(mut trainer: Trainer, batch: &Batch, stamp: supple_strategy::Stamp) -> Result<Ladder> {
+pub(crate) fn step_ladder(mut trainer: Trainer, batch: &Batch, stamp: supple_strategy::Stamp) -> Result<Ladder> {
     let elastic = trainer.elastic().clone();
     let layers = match trainer.kernel_threads() {
         Some(threads) => layer_times(&elastic, batch, threads, LAYER_ROUNDS)?,
         None => Vec::new(),
     };
-    trainer.set_break_even(break_even(&layers, LayerTimes::training));
+    guide_trainer(&mut trainer, &layers);
     let phases = &Phase::ALL[..3];
     let settings = ladders::everywhere(&elastic, phases);
     let times = measure::step_times(&mut trainer, &settings, batch, STEPS)?;

@@ -1,0 +1,121 @@
+//! Training steps made live and simulated.
+use super::both::BothSides;
+use crate::commands::train_scenario::{SEED, deadline, step_ladder};
+use crate::commands::{policy, read_json};
+use crate::gauge::Gauge;
+use crate::ladders::guide_trainer;
+use crate::live::{Conditions, Replay, train_live};
+use crate::machine::Tid;
+use crate::model::Model;
+use crate::options::Fidelity;
+use crate::stop;
+use crate::throttle::probe::phase_ms;
+use crate::training::Batches;
+use anyhow::{Context, Result};
+use std::time::Instant;
+use supple_executor::{AdamConfig, Backend, Batch, Trainer, measure};
+use supple_graph::Setting;
+use supple_models::ModelName;
+use supple_sim::fidelity::Observed;
+use supple_sim::speeds::geometric_mean;
+use supple_sim::timing::Cold;
+use supple_sim::{Calibration, Look, Looks, Scenario, Stage, Timing, Trace, TrainingRun};
+use supple_strategy::{Ladder, Nanos};
+
+/// Turns of all rungs in one look, and steps of a rung in one turn.
+const LOOK: [usize; 2] = [2, 3];
+/// Runs of the gauge before and after the steps of a rung.
+const GAUGED: usize = 4;
+
+/// Each policy's training run live and simulated, on one thread, from fresh weights; the steps are timed before and after each live run.
+///
+/// # Errors
+/// When the scenario has no training, data or calibration cannot be read, the share cannot be applied or a step fails.
+pub(crate) fn both(options: &Fidelity, scenario: &Scenario, trace: &Trace, names: &[String]) -> Result<BothSides> {
+    let wanted = scenario.training.as_ref().context("training: expected a table [training]")?;
+    let name: ModelName = options.source.model.parse()?;
+    let data = supple_models::load(name, options.source.data.as_deref(), SEED)?;
+    let (model, backend) = (Model::fresh(name, &data, SEED)?, options.common.backend()?);
+    let mut batches = Batches::new(&data.train, SEED, wanted.batch as usize);
+    let input = batches.of_step(0);
+    let stamp = model.stamp(backend, 1, wanted.batch as usize, &data.name);
+    let ladder = step_ladder(fresh(&model, backend)?, &input, stamp)?;
+    let gauge = Gauge::of(&model, &data, backend)?;
+    let lesson = Lesson { scenario, trace, model: &model, backend, ladder: &ladder, input, gauge: &gauge };
+    let timing = timing(options)?;
+    let mut sides = BothSides::default();
+    for name in names {
+        eprintln!("live {name}: {} steps by {:.1} s", wanted.steps, deadline(scenario, &ladder));
+        let (mut looks, origin) = (Looks::default(), Instant::now());
+        lesson.look(&mut looks, origin)?;
+        let (run, replay) = lesson.live(name, &mut batches)?;
+        lesson.look(&mut looks, origin)?;
+        let speed = replay.speeds.trace(looks.reference())?;
+        sides.simulated.push(lesson.twin(name, &looks, &speed, &replay, &timing)?);
+        sides.live.push(Observed::of_training(&run, replay.service(run.records.len()), replay.switches));
+        sides.speeds.push(speed);
+        if stop::asked() {
+            break;
+        }
+    }
+    Ok(sides)
+}
+
+/// What requests' calibration says of the machine: tick, waits, and what dense work takes more after a stop; of steps it measured nothing.
+fn timing(options: &Fidelity) -> Result<Timing> {
+    let Some(file) = &options.calibration else { return Ok(Timing::default()) };
+    let timing = read_json::<Calibration>(file)?.timing;
+    let mut cold = timing.cold;
+    cold.added_s.truncate(1);
+    Ok(Timing { bandwidth: Vec::new(), cold: Cold { changed_s: Vec::new(), ..cold }, ..timing })
+}
+
+fn fresh(model: &Model, backend: Backend) -> Result<Trainer> {
+    Ok(Trainer::new(model.elastic().clone(), model.weights(), AdamConfig::default(), backend)?)
+}
+
+/// What every policy trains alike.
+struct Lesson<'a> {
+    scenario: &'a Scenario,
+    trace: &'a Trace,
+    model: &'a Model,
+    backend: Backend,
+    ladder: &'a Ladder,
+    input: Batch,
+    gauge: &'a Gauge,
+}
+
+impl Lesson<'_> {
+    fn live(&self, name: &str, batches: &mut Batches<'_>) -> Result<(TrainingRun, Replay)> {
+        let (scenario, trace, gauge) = (self.scenario, self.trace, Some(self.gauge));
+        let conditions = Conditions { scenario, trace, workers: &[Tid::current()], gauge };
+        let (mut guide, mut trainer) = (policy(name, scenario, self.ladder)?, fresh(self.model, self.backend)?);
+        train_live(&mut trainer, self.ladder, |step| batches.of_step(step), conditions, (name, guide.as_mut()))
+    }
+
+    /// The same run with the steps that were looked at, on a machine as fast as the gauge found it.
+    fn twin(&self, name: &str, looks: &Looks, speed: &Trace, replay: &Replay, timing: &Timing) -> Result<Observed> {
+        let powers = looks.powers(self.ladder.rungs().len());
+        let machine = self.ladder.with_services(looks.services(&powers)?)?;
+        let timing = Timing { phase_ms: phase_ms(&replay.probe, timing.tick_ms), powers, ..timing.clone() };
+        let stage = Stage::new(self.scenario, self.ladder, self.trace)?.on(&machine).timed(&timing).at_speed(speed);
+        Ok(stage.observe_training(policy(name, self.scenario, self.ladder)?.as_mut(), name)?.1)
+    }
+
+    /// Looks at the steps of all rungs.
+    fn look(&self, looks: &mut Looks, origin: Instant) -> Result<()> {
+        let [turns, steps] = LOOK;
+        let mut trainer = fresh(self.model, self.backend)?;
+        guide_trainer(&mut trainer, &self.ladder.layers);
+        let gauged = || (0..GAUGED).map(|_| self.gauge.seconds()).collect::<Result<Vec<f64>>>();
+        let settings: Vec<Setting> = self.ladder.rungs().iter().map(|rung| rung.setting.clone()).collect();
+        for (rung, setting) in (0..turns).flat_map(|_| settings.iter().enumerate()) {
+            let when = Nanos(origin.elapsed().as_nanos() as u64);
+            let before = gauged()?;
+            let times = measure::step_times(&mut trainer, std::slice::from_ref(setting), &self.input, [1, steps])?;
+            let (times, gauge) = (times.concat(), geometric_mean(&[before, gauged()?].concat()));
+            looks.0.push(Look { when, rung, changed: times[0], times, gauge });
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,196 @@
+//! How fast a machine is from one moment to the next, as a small fixed piece of work finds it: beside the share of its processor that is ours, a machine
+//! that others use has a speed of its own, since they share caches, memory and the units of its cores.
+use crate::error::Error;
+use crate::trace::{End, Trace};
+use crate::unit::Unit;
+use serde::{Deserialize, Serialize};
+use supple_strategy::{Nanos, Spread};
+
+/// Pieces whose geometric mean tells the speed once: single ones meet the machine in one of its states, which change within milliseconds.
+const TOGETHER: usize = 8;
+/// The span in which looks meet one speed: about that of [`TOGETHER`] pieces of a gauge that takes a hundredth of the time.
+const SHORT: Nanos = Nanos(100_000_000);
+/// The span in which looks tell a power: so many pieces of the gauge that what single ones happen to meet does not hide it.
+const LONG: Nanos = Nanos(750_000_000);
+/// How much the powers are drawn towards 1, as the variance of the logarithm of the speed that would outweigh it: what noise alone makes.
+const DRAWN: f64 = 4e-4;
+/// How many looks outweigh the power of all rungs together.
+const LOOKS: f64 = 32.0;
+/// The part of the variance of service times that is never the speed's.
+const LEFT: f64 = 0.1;
+/// Powers that are believed.
+const POWERS: (f64, f64) = (0.0, 2.0);
+
+/// What a gauge, a small fixed piece of work, took of the processor, again and again while other work ran.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Speeds {
+    seen: Vec<(Nanos, f64)>,
+}
+
+impl Speeds {
+    /// Adds a piece that began at `when`, not before the last, and took so many seconds. What took no time is left out.
+    pub fn push(&mut self, when: Nanos, seconds: f64) {
+        let after = self.seen.last().is_none_or(|(last, _)| *last <= when);
+        if after && seconds.is_finite() && seconds > 0.0 {
+            self.seen.push((when, seconds));
+        }
+    }
+
+    /// When each piece began, and what it took, in seconds.
+    pub fn seen(&self) -> &[(Nanos, f64)] {
+        &self.seen
+    }
+
+    /// Their geometric mean, in seconds; `None` without pieces.
+    pub fn mean(&self) -> Option<f64> {
+        let times: Vec<f64> = self.seen.iter().map(|(_, seconds)| *seconds).collect();
+        (!times.is_empty()).then(|| geometric_mean(&times))
+    }
+
+    /// The same without what missing memory bandwidth did to the gauge: all of it gone makes it `sensitivity` times longer, less one, as it does to rungs.
+    #[must_use]
+    pub fn without(mut self, free: &Trace, sensitivity: f64) -> Self {
+        for (when, seconds) in &mut self.seen {
+            *seconds /= 1.0 + sensitivity.max(0.0) * (1.0 - free.at(*when));
+        }
+        self
+    }
+
+    /// The machine's speed over time: `reference`, what the gauge takes in seconds at a speed of 1, over the geometric mean of what some pieces in a row
+    /// took. Without pieces it is 1.
+    ///
+    /// # Errors
+    /// When the reference is not a finite number above zero, or a speed is more than a trace can hold.
+    pub fn trace(&self, reference: f64) -> Result<Trace, Error> {
+        if !(reference.is_finite() && reference > 0.0) {
+            return Err(Error::field(format!("the speed's reference = {reference} s"), "a finite number above 0"));
+        }
+        let speed = |pieces: &[(Nanos, f64)]| {
+            let times: Vec<f64> = pieces.iter().map(|(_, seconds)| *seconds).collect();
+            (pieces[0].0, reference / geometric_mean(&times))
+        };
+        let mut points: Vec<(Nanos, f64)> = chunks(&self.seen).map(speed).collect();
+        points.dedup_by_key(|(when, _)| *when);
+        match points.first_mut() {
+            Some(first) => first.0 = Nanos::ZERO,
+            None => points.push((Nanos::ZERO, 1.0)),
+        }
+        let length = self.seen.last().map_or(Nanos::ZERO, |(last, _)| *last);
+        Trace::of(Unit::Number, points, length, End::Hold)
+    }
+}
+
+/// One rung, run some times in a row, and the gauge after it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Look {
+    /// When it began.
+    pub when: Nanos,
+    /// The rung.
+    pub rung: usize,
+    /// What it took right after another rung, in seconds.
+    pub changed: f64,
+    /// What it took later, in seconds.
+    pub times: Vec<f64>,
+    /// What the gauge took, in seconds.
+    pub gauge: f64,
+}
+
+/// Looks at the rungs of a ladder in turn, ascending by time.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Looks(pub Vec<Look>);
+
+impl Looks {
+    /// What the gauge takes at a speed of 1, in seconds: the geometric mean.
+    pub fn reference(&self) -> f64 {
+        let gauges: Vec<f64> = self.0.iter().map(|look| look.gauge).collect();
+        geometric_mean(&gauges)
+    }
+
+    /// The looks, each with the machine's speed in the span that it is in.
+    fn with_speeds(&self, span: Nanos) -> impl Iterator<Item = (&Look, f64)> {
+        let reference = self.reference();
+        let together = move |a: &Look, b: &Look| a.when.0 / span.0 == b.when.0 / span.0;
+        self.0.chunk_by(together).flat_map(move |looks| {
+            let gauges: Vec<f64> = looks.iter().map(|look| look.gauge).collect();
+            let speed = reference / geometric_mean(&gauges);
+            looks.iter().map(move |look| (look, speed))
+        })
+    }
+
+    /// The looks at a rung, each with the speed, both as logarithms over their mean.
+    fn centred(&self, rung: usize) -> Vec<(f64, f64)> {
+        let of_rung = self.with_speeds(LONG).filter(|(look, _)| look.rung == rung && !look.times.is_empty());
+        let logs = of_rung.map(|(look, speed)| (speed.ln(), geometric_mean(&look.times).ln()));
+        let (speeds, times): (Vec<f64>, Vec<f64>) = logs.unzip();
+        centred(&speeds).into_iter().zip(centred(&times)).collect()
+    }
+
+    /// For each of so many rungs the power `p` with which its times go as the speed to the `-p`: by least squares over logarithms, drawn towards that of all
+    /// rungs together, and that towards 1.
+    pub fn powers(&self, rungs: usize) -> Vec<f64> {
+        let each: Vec<Vec<(f64, f64)>> = (0..rungs).map(|rung| self.centred(rung)).collect();
+        let all = each.concat();
+        let variance = all.iter().map(|(speed, _)| speed * speed).sum::<f64>() / all.len().max(1) as f64;
+        let common = power(&all, (1.0, DRAWN * all.len().max(1) as f64));
+        each.iter().map(|of_rung| power(of_rung, (common, DRAWN + LOOKS * variance))).collect()
+    }
+
+    /// For each of the rungs that have a power its service times at a speed of 1: spread so much less than was measured as the speed's moves explain.
+    ///
+    /// # Errors
+    /// When a rung was not looked at.
+    pub fn services(&self, powers: &[f64]) -> Result<Vec<Spread>, supple_strategy::Error> {
+        let speeds: Vec<f64> = self.with_speeds(SHORT).map(|(_, speed)| speed.ln()).collect();
+        let moves = square(&centred(&speeds));
+        let of_rung = |(rung, &power): (usize, &f64)| {
+            let looks = self.0.iter().filter(|look| look.rung == rung);
+            let times: Vec<f64> = looks.flat_map(|look| look.times.iter().map(|time| time.ln())).collect();
+            let mean = mean(&times);
+            let around = centred(&times);
+            let own = 1.0 - power * power * moves / square(&around).max(f64::MIN_POSITIVE);
+            let left = own.max(LEFT).sqrt();
+            Spread::of(around.iter().map(|log| (mean + left * log).exp()).collect())
+        };
+        powers.iter().enumerate().map(of_rung).collect()
+    }
+
+    /// For each of so many rungs what it takes more right after another rung, in seconds: the median, not below 0.
+    pub fn changed(&self, rungs: usize) -> Vec<f64> {
+        let more = |look: &Look| (look.changed - geometric_mean(&look.times)).max(0.0);
+        let of_rung = |rung| Spread::of(self.0.iter().filter(|look| look.rung == rung).map(more).collect());
+        (0..rungs).map(|rung| of_rung(rung).map_or(0.0, |more| more.median())).collect()
+    }
+}
+
+/// The power `p` with which times go as speeds to the `-p`, of the logarithms of both over their mean: least squares, drawn towards a power with a weight.
+fn power(centred: &[(f64, f64)], (towards, weight): (f64, f64)) -> f64 {
+    let square: f64 = centred.iter().map(|(speed, _)| speed * speed).sum();
+    let product: f64 = centred.iter().map(|(speed, time)| speed * time).sum();
+    ((weight * towards - product) / (weight + square)).clamp(POWERS.0, POWERS.1)
+}
+
+/// Pieces in a row whose mean tells the speed once; the last ones belong to those before, unless there are enough of them.
+fn chunks<T>(all: &[T]) -> impl Iterator<Item = &[T]> {
+    let count = (all.len() / TOGETHER).max(usize::from(!all.is_empty()));
+    (0..count).map(move |i| &all[i * TOGETHER..if i + 1 == count { all.len() } else { (i + 1) * TOGETHER }])
+}
+
+/// 1 of nothing.
+pub fn geometric_mean(all: &[f64]) -> f64 {
+    mean(&all.iter().map(|number| number.ln()).collect::<Vec<_>>()).exp()
+}
+
+fn mean(all: &[f64]) -> f64 {
+    all.iter().sum::<f64>() / all.len().max(1) as f64
+}
+
+/// What each is more than the mean.
+fn centred(all: &[f64]) -> Vec<f64> {
+    let mean = mean(all);
+    all.iter().map(|number| number - mean).collect()
+}
+
+/// The mean of the squares.
+fn square(all: &[f64]) -> f64 {
+    mean(&all.iter().map(|number| number * number).collect::<Vec<_>>())
+}
