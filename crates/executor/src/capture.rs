@@ -1,12 +1,13 @@
 //! The graph of a Burn module, recorded from its forward pass.
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::import;
-use burn::module::{Module, ModuleVisitor, Param};
+pub use crate::recording::Recorded;
+use crate::recording::record;
+use burn::module::Module;
+use burn::tensor::Tensor;
 use burn::tensor::kind::Numeric;
-use burn::tensor::{Device, Tensor};
-use burn_capture::{CaptureBackend, CapturedGraph, TensorId};
-use std::collections::BTreeMap;
-use supple_graph::{DType, Graph, Weights};
+use supple_graph::rewrites::rewritten;
+use supple_graph::{Graph, Weights};
 
 /// The batch sizes at which a pass is recorded.
 const BATCHES: [usize; 2] = [16_384, 24_576];
@@ -14,7 +15,7 @@ const BATCHES: [usize; 2] = [16_384, 24_576];
 /// Records the forward pass of `module` on one input of `row` (the shape of a sample) and returns its graph and weights.
 ///
 /// The pass is recorded at two batch sizes, so that what follows the batch is known; both are large, because Burn lowers a linear layer in
-/// another way when a batch is small. Names of parameters are kept.
+/// another way when a batch is small. Names of parameters are kept, and attention that the module writes out becomes one operator.
 ///
 /// # Errors
 /// When Burn cannot record the pass, or the pass uses an operation that Supple does not know; the error names it.
@@ -30,110 +31,6 @@ where
     Tensor<D, K>: Recorded,
 {
     let [small, large] = BATCHES.map(|batch| record(module, row, batch, &forward));
-    import::import(name, &small?, &large?, <Tensor<D, K> as Recorded>::DTYPE)
-}
-
-/// One recorded pass.
-pub(crate) struct Recording {
-    pub captured: CapturedGraph,
-    pub parameters: BTreeMap<TensorId, String>,
-    pub batch: usize,
-}
-
-/// A tensor whose place in a recording can be asked for.
-pub trait Recorded: Clone {
-    /// Type of its elements.
-    const DTYPE: DType;
-    /// Its place.
-    ///
-    /// # Errors
-    /// When it is not on a capture device.
-    fn id(&self) -> Result<TensorId>;
-}
-
-impl<const D: usize> Recorded for Tensor<D> {
-    const DTYPE: DType = DType::F32;
-    fn id(&self) -> Result<TensorId> {
-        let primitive = self.clone().try_into_primitive::<CaptureBackend>();
-        primitive.map(|p| p.id()).map_err(|error| Error::new("capture", format!("{error:?}")))
-    }
-}
-
-impl<const D: usize> Recorded for Tensor<D, burn::tensor::Int> {
-    const DTYPE: DType = DType::I64;
-    fn id(&self) -> Result<TensorId> {
-        let primitive = self.clone().try_into_primitive::<CaptureBackend>();
-        primitive.map(|p| p.id()).map_err(|error| Error::new("capture", format!("{error:?}")))
-    }
-}
-
-fn record<M, K, const D: usize, const E: usize>(
-    module: &M,
-    row: &[usize],
-    batch: usize,
-    forward: impl Fn(&M, Tensor<D, K>) -> Tensor<E>,
-) -> Result<Recording>
-where
-    M: Module + Clone,
-    K: Numeric,
-    Tensor<D, K>: Recorded,
-{
-    let shape: Vec<usize> = std::iter::once(batch).chain(row.iter().copied()).collect();
-    let shape: [usize; D] = shape
-        .try_into()
-        .map_err(|_| Error::new("capture", format!("a sample of rank {}, expected {}", row.len(), D - 1)))?;
-    let device = Device::capture();
-    let mut parameters = Err(Error::new("capture", "the pass was not run"));
-    let captured = device.capture_scope(|scope| {
-        let module = module.clone().to_device(&device);
-        let mut names = Names::default();
-        module.visit(&mut names);
-        let input = Tensor::<D, K>::zeros(shape, &Device::default()).to_device(&device);
-        let output = forward(&module, input.clone());
-        match (input.id(), output.id()) {
-            (Ok(input), Ok(output)) => {
-                parameters = names.found;
-                scope.complete([input], [output])
-            }
-            (Err(error), _) | (_, Err(error)) => {
-                parameters = Err(error);
-                scope.complete([], [])
-            }
-        }
-    });
-    let parameters = parameters?;
-    let captured = captured.map_err(|error| Error::new("capture", error))?;
-    Ok(Recording { captured, parameters, batch })
-}
-
-/// Collects the parameters of a module on a capture device with their names.
-struct Names {
-    path: Vec<String>,
-    found: Result<BTreeMap<TensorId, String>>,
-}
-
-impl Default for Names {
-    fn default() -> Self {
-        Self { path: Vec::new(), found: Ok(BTreeMap::new()) }
-    }
-}
-
-impl ModuleVisitor for Names {
-    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-        match (param.val().id(), &mut self.found) {
-            (Ok(id), Ok(found)) => {
-                found.insert(id, self.path.join("."));
-            }
-            (Err(error), found) => *found = Err(error),
-            (Ok(_), Err(_)) => {}
-        }
-    }
-
-    fn enter_module(&mut self, name: &str, _container: &str) {
-        self.path.push(name.to_owned());
-    }
-
-    fn exit_module(&mut self, _name: &str, _container: &str) {
-        self.path.pop();
-    }
+    let (graph, weights) = import::import(name, &small?, &large?, <Tensor<D, K> as Recorded>::DTYPE)?;
+    Ok(rewritten(graph, weights)?)
 }

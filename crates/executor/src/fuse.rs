@@ -1,10 +1,10 @@
 //! Linear layers in a recorded pass, which Burn's dispatcher writes as a product and a sum.
-use crate::import::Step;
 use crate::recorded::Source;
+use crate::step::Step;
 use burn_capture::TensorId;
 use std::collections::BTreeMap;
 use supple_graph::Op;
-use supple_graph::operators::{BinaryFunction, Linear};
+use supple_graph::operators::BinaryFunction;
 
 /// Puts a linear layer wherever a product with a parameter of rank 2 stands, with the parameter that is added behind it as its bias. `rank` is that
 /// of a parameter, `None` for any other tensor.
@@ -21,25 +21,6 @@ pub(crate) fn fuse_linear(steps: &mut Vec<Step>, outputs: &[TensorId], rank: imp
     remove_unread(steps, outputs);
 }
 
-impl Step {
-    /// The recorded tensors that it reads.
-    fn reads(&self) -> impl Iterator<Item = TensorId> + '_ {
-        self.inputs.iter().filter_map(|source| match source {
-            Source::Tensor(id) => Some(*id),
-            Source::Number(..) => None,
-        })
-    }
-
-    fn makes(&self) -> impl Iterator<Item = TensorId> + '_ {
-        std::iter::once(self.output).chain(self.more.iter().map(|(id, _)| *id))
-    }
-
-    fn become_linear(&mut self, inputs: Vec<TensorId>) {
-        self.op = Linear::default().into();
-        self.inputs = inputs.into_iter().map(Source::Tensor).collect();
-    }
-}
-
 /// Who makes a tensor, and how many read it.
 struct Index {
     maker: BTreeMap<TensorId, usize>,
@@ -51,7 +32,7 @@ impl Index {
         let maker = steps.iter().enumerate().map(|(at, step)| (step.output, at)).collect();
         let mut readers: BTreeMap<TensorId, Vec<usize>> = BTreeMap::new();
         for (at, step) in steps.iter().enumerate() {
-            step.reads().for_each(|input| readers.entry(input).or_default().push(at));
+            step.reads().into_iter().for_each(|input| readers.entry(input).or_default().push(at));
         }
         Self { maker, readers }
     }
@@ -65,7 +46,7 @@ impl Index {
         rank: &impl Fn(TensorId) -> Option<usize>,
     ) -> Option<TensorId> {
         let source = match self.maker.get(&id).map(|&at| &steps[at]) {
-            Some(step) if matches!(step.op, Op::Reshape(_)) && step.leads_with_ones(wanted) => step.reads().next()?,
+            Some(step) if matches!(step.op, Op::Reshape(_)) && step.leads_with_ones(wanted) => *step.reads().first()?,
             Some(_) => return None,
             None => id,
         };
@@ -103,7 +84,7 @@ impl Index {
 fn remove_unread(steps: &mut Vec<Step>, outputs: &[TensorId]) {
     for at in (0..steps.len()).rev() {
         let (before, after) = steps.split_at(at + 1);
-        let read = |made| outputs.contains(&made) || after.iter().any(|step| step.reads().any(|id| id == made));
+        let read = |made| outputs.contains(&made) || after.iter().any(|step| step.reads().contains(&made));
         if !before[at].makes().any(read) {
             steps.remove(at);
         }

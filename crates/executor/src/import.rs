@@ -1,8 +1,9 @@
 //! From Burn's recorded operations to a graph.
-use crate::capture::Recording;
 use crate::error::{Error, Result};
 use crate::fuse::fuse_linear;
 use crate::recorded::{Recorded, Source, dtype, recorded};
+use crate::recording::Recording;
+use crate::step::Step;
 use burn_capture::TensorId;
 use burn_ir::{OperationIr, TensorIr};
 use std::collections::BTreeMap;
@@ -30,24 +31,6 @@ pub(crate) fn import(name: &str, small: &Recording, large: &Recording, input: DT
     import.graph.set_outputs(vec![output.ok_or_else(|| Error::new(name, "the output was not recorded"))?]);
     import.graph.check()?;
     Ok((import.graph, import.weights))
-}
-
-/// A recorded operation: what it computes, what it reads, and the tensors that it makes with their shapes; the first of them apart.
-#[derive(Clone, Debug)]
-pub(crate) struct Step {
-    pub op: Op,
-    pub inputs: Vec<Source>,
-    pub output: TensorId,
-    pub shape: Vec<Dim>,
-    pub more: Vec<(TensorId, Vec<Dim>)>,
-}
-
-impl Step {
-    /// Whether all axes but the last `rank` have length one.
-    pub fn leads_with_ones(&self, rank: usize) -> bool {
-        let lead = self.shape.len().checked_sub(rank);
-        lead.is_some_and(|lead| self.shape[..lead].iter().all(|&dim| dim == Dim::Fixed(1)))
-    }
 }
 
 struct Import<'a> {
@@ -173,12 +156,17 @@ impl Import<'_> {
 
     /// The value that an operator reads; a number becomes a constant.
     fn read(&mut self, source: &Source) -> Result<Value> {
-        match *source {
+        match source {
             Source::Tensor(id) => {
-                self.add_value(id)?;
-                Ok(self.values[&id])
+                self.add_value(*id)?;
+                Ok(self.values[id])
             }
-            Source::Number(number, dtype, rank) => {
+            Source::Made(op, inputs) => {
+                let inputs = inputs.iter().map(|input| self.read(input)).collect::<Result<Vec<Value>>>()?;
+                let name = self.name(op.name());
+                Ok(self.graph.add(name, (**op).clone(), &inputs)?)
+            }
+            &Source::Number(number, dtype, rank) => {
                 let value = Array::full(&vec![1; rank], number as f32);
                 let name = self.name("constant");
                 Ok(self.graph.add(name, Constant { value, dtype }, &[])?)

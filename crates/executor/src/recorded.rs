@@ -17,6 +17,28 @@ pub(crate) enum Source {
     Tensor(TensorId),
     /// One number that stands in the operation itself, of an operand with so many axes.
     Number(f64, DType, usize),
+    /// What an operator on the way makes.
+    Made(Box<Op>, Vec<Source>),
+}
+
+impl Source {
+    pub fn of(ir: &TensorIr) -> Self {
+        Self::Tensor(ir.id)
+    }
+
+    /// What an operator makes of this alone.
+    pub fn through(self, op: impl Into<Op>) -> Self {
+        Self::Made(Box::new(op.into()), vec![self])
+    }
+
+    /// Calls `visit` with every recorded tensor that is read.
+    pub fn each(&self, visit: &mut dyn FnMut(TensorId)) {
+        match self {
+            Self::Tensor(id) => visit(*id),
+            Self::Number(..) => {}
+            Self::Made(_, inputs) => inputs.iter().for_each(|input| input.each(visit)),
+        }
+    }
 }
 
 /// An operator with what it reads, and the tensors that it makes.
@@ -29,8 +51,12 @@ pub(crate) struct Recorded<'a> {
 
 impl<'a> Recorded<'a> {
     fn new(op: impl Into<Op>, inputs: impl IntoIterator<Item = &'a TensorIr>, output: &'a TensorIr) -> Self {
-        let inputs = inputs.into_iter().map(|ir| Source::Tensor(ir.id)).collect();
-        Self { op: op.into(), inputs, outputs: vec![output] }
+        Self::from(op, inputs.into_iter().map(Source::of), output)
+    }
+
+    /// An operator on whatever else.
+    fn from(op: impl Into<Op>, inputs: impl IntoIterator<Item = Source>, output: &'a TensorIr) -> Self {
+        Self { op: op.into(), inputs: inputs.into_iter().collect(), outputs: vec![output] }
     }
 
     /// The same operator with one more number to read.
@@ -64,13 +90,17 @@ pub(crate) fn recorded(operation: &OperationIr) -> Recorded<'_> {
 
 /// An operator under Burn's name for it, without a definition; its facts are those that were recorded.
 fn opaque(operation: &OperationIr) -> Recorded<'_> {
-    let text = format!("{operation:?}");
+    let text = match operation {
+        OperationIr::NumericFloat(_, numeric) | OperationIr::NumericInt(_, numeric) => format!("Numeric({numeric:?})"),
+        OperationIr::Float(_, float) => format!("Float({float:?})"),
+        other => format!("{other:?}"),
+    };
     let names = text.split(['(', '{', ' ', ',']).filter(|word| word.starts_with(|c: char| c.is_ascii_uppercase()));
     let kind = names.take(2).collect::<Vec<_>>().join(".");
     let attributes = BTreeMap::new();
     Recorded {
         op: Opaque { kind, attributes, facts: Vec::new(), definition: None }.into(),
-        inputs: operation.inputs().map(|ir| Source::Tensor(ir.id)).collect(),
+        inputs: operation.inputs().map(Source::of).collect(),
         outputs: operation.outputs().collect(),
     }
 }

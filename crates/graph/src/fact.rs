@@ -1,4 +1,5 @@
 //! What is known of a tensor before it exists.
+use crate::error::{Error, Result};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -112,6 +113,19 @@ impl Fact {
     /// The shape at a batch of `batch` samples.
     pub fn shape_at(&self, batch: usize) -> Vec<usize> {
         self.shape.iter().map(|dim| dim.at(batch)).collect()
+    }
+
+    /// The number of samples in an array of `shape`; `None` when no axis follows the batch.
+    ///
+    /// # Errors
+    /// When the array is not one of these.
+    pub fn samples(&self, shape: &[usize]) -> Result<Option<usize>> {
+        let samples = self.shape.iter().zip(shape).find_map(|(dim, &length)| match *dim {
+            Dim::Batch(count) => length.checked_div(count),
+            Dim::Fixed(_) => None,
+        });
+        let fits = self.shape_at(samples.unwrap_or(1)) == shape;
+        if fits { Ok(samples) } else { Err(Error::new("array", format!("{shape:?}, expected {self}"))) }
     }
 
     /// The same fact with the batch written out.

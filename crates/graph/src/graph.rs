@@ -305,6 +305,22 @@ impl Graph {
         self.eval_with(weights, inputs, |_, array| array)
     }
 
+    /// The number of samples in these inputs, which fit what the graph says of them; one where nothing follows the batch.
+    fn batch_of(&self, inputs: &[Array]) -> Result<usize> {
+        let mut batch = None;
+        for (id, array) in self.input_ids().into_iter().zip(inputs) {
+            let node = self.node(id);
+            let found = node.facts[0].samples(array.shape()).map_err(|error| error.at(&node.name))?;
+            if let (Some(samples), Some(before)) = (found, batch)
+                && samples != before
+            {
+                return Err(Error::new(&node.name, format!("{samples} samples, {before} in another input")));
+            }
+            batch = batch.or(found);
+        }
+        Ok(batch.unwrap_or(1))
+    }
+
     /// [`eval`](Self::eval) with every value passed through `change` as soon as it is there.
     ///
     /// # Errors
@@ -316,6 +332,7 @@ impl Graph {
         change: impl Fn(Value, Array) -> Array,
     ) -> Result<Vec<Array>> {
         let sources = self.input_ids();
+        let batch = self.batch_of(inputs)?;
         let mut values: Vec<Vec<Array>> = Vec::with_capacity(self.len());
         for id in self.ids() {
             let node = self.node(id);
@@ -328,7 +345,7 @@ impl Graph {
                 Op::Parameter(_) => vec![weights.get(&id).ok_or_else(missing)?.clone()],
                 op => {
                     let operands: Vec<&Array> = node.inputs.iter().map(|v| &values[v.node.0][v.slot]).collect();
-                    op.eval(&operands).map_err(|error| error.at(&node.name))?
+                    op.eval_at(&operands, batch).map_err(|error| error.at(&node.name))?
                 }
             };
             let changed = made.into_iter().enumerate().map(|(slot, array)| change(Value { node: id, slot }, array));

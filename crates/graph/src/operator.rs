@@ -87,6 +87,14 @@ pub trait Operator {
     /// When the inputs do not fit.
     fn eval(&self, inputs: &[&Array]) -> Result<Vec<Array>>;
 
+    /// The outputs for a batch of `samples`, which only an operator that makes an axis of the batch asks for.
+    ///
+    /// # Errors
+    /// When the inputs do not fit.
+    fn eval_at(&self, inputs: &[&Array], _samples: usize) -> Result<Vec<Array>> {
+        self.eval(inputs)
+    }
+
     /// The gradient of a loss by one input, from the inputs and the gradient by the only output. The default knows none: most operators' gradients
     /// are composed of other operators, see [`gradients`](crate::gradients).
     ///

@@ -134,6 +134,9 @@ impl Operator for Op {
     fn eval(&self, inputs: &[&Array]) -> Result<Vec<Array>> {
         self.as_dyn().eval(inputs)
     }
+    fn eval_at(&self, inputs: &[&Array], samples: usize) -> Result<Vec<Array>> {
+        self.as_dyn().eval_at(inputs, samples)
+    }
     fn backward(&self, inputs: &[&Array], gradient: &Array, input: usize) -> Result<Array> {
         self.as_dyn().backward(inputs, gradient, input)
     }

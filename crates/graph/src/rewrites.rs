@@ -1,5 +1,6 @@
 //! Graphs that compute the same with operators that say more.
 mod attention;
+mod known;
 mod mask;
 mod unread;
 
@@ -11,7 +12,8 @@ use crate::patch::Patch;
 pub type Rewrite = fn(&Graph, &mut Patch);
 
 /// All of them, by name, in the order in which they are tried.
-pub const ALL: [(&str, Rewrite); 2] = [("attention", attention::rewrite), ("unread", unread::rewrite)];
+pub const ALL: [(&str, Rewrite); 3] =
+    [("known", known::rewrite), ("attention", attention::rewrite), ("unread", unread::rewrite)];
 
 /// The graph after all rewrites, with the values of its parameters.
 ///

@@ -3,8 +3,8 @@ use proptest::prelude::*;
 use proptest::sample::select;
 use std::slice::from_ref;
 use supple_graph::operators::{
-    Attention, Binary, BinaryFunction, Constant, Cut, Linear, Matmul, Op, Permute, Reduce, Reduction, Reshape, Scalar,
-    Slice, Softmax, Split, Where,
+    Attention, Binary, BinaryFunction, Constant, Cut, Expand, Linear, Matmul, Op, Permute, Reduce, Reduction, Reshape,
+    Scalar, Slice, Softmax, Split, Where,
 };
 use supple_graph::rewrites::rewritten;
 use supple_graph::{Array, DType, Dim, Elastic, Fact, Graph, Value, Weights};
@@ -217,4 +217,26 @@ proptest! {
     })) {
         prop_assert_eq!(check_elastic(&case), Ok(()));
     }
+}
+
+#[test]
+fn what_is_computed_of_constants_is_a_constant() {
+    let mut graph = Graph::new("known");
+    let x = graph.input("x", Fact::f32([Dim::Batch(1), Dim::Fixed(2)])).unwrap();
+    let value = Array::new(vec![2], vec![1.0, 2.0]).unwrap();
+    let a = graph.add("a", Constant { value, dtype: DType::F32 }, &[]).unwrap();
+    let b = graph.add("b", Scalar { scale: 3.0, shift: 1.0 }, &[a]).unwrap();
+    let c = graph.add("c", Scalar { scale: -1.0, shift: 0.0 }, &[b]).unwrap();
+    let each = Expand { to: vec![Dim::Batch(1), Dim::Fixed(2)] };
+    let each = graph.add("each", each, &[c]).unwrap();
+    let y = graph.add("y", Binary { function: BinaryFunction::Add }, &[x, each]).unwrap();
+    graph.set_outputs(vec![y]);
+    let (graph, weights) = rewritten(graph, Weights::new()).unwrap();
+    let names: Vec<&str> = graph.ids().map(|id| graph.node(id).name.as_str()).collect();
+    assert_eq!(names.len(), 4, "{names:?}");
+    assert!(graph.ids().any(|id| graph.node(id).name == "c" && matches!(graph.node(id).op, Op::Constant(_))));
+    let x = Array::new(vec![3, 2], vec![0.0; 6]).unwrap();
+    assert_eq!(graph.eval(&weights, from_ref(&x)).unwrap()[0].data(), [-4.0, -7.0].repeat(3));
+    let wrong = Array::new(vec![3, 1], vec![0.0; 3]).unwrap();
+    assert!(graph.eval(&weights, from_ref(&wrong)).is_err());
 }

@@ -1,5 +1,5 @@
 //! Functions of elements, reductions, and products.
-use super::{Recorded, number};
+use super::{Recorded, Source, number};
 use burn_ir::{
     BinaryOpIr, BoolOperationIr as Bool, CastOpIr, FloatOperationIr as Float, IntOperationIr as Int,
     NumericOperationIr as Numeric, PadModeIr, PadOpIr, ReduceDimOpIr, ReduceOpIr, ScalarOpIr, UnaryOpIr,
@@ -22,6 +22,8 @@ pub(super) fn numeric(numeric: &Numeric) -> Option<Recorded<'_>> {
         Numeric::MulScalar(ir) => scalar(ir, |v| (v, 0.0)),
         Numeric::DivScalar(ir) if super::dtype(&ir.out) == supple_graph::DType::F32 => scalar(ir, |v| (1.0 / v, 0.0)),
         Numeric::RemScalar(ir) => with_number(B::Modulo, ir),
+        Numeric::Powi(ir) => binary(B::Pow, ir),
+        Numeric::Full(ir) => super::movements::filled(number(ir.value), &ir.out),
         Numeric::Neg(ir) => unary(U::Neg, ir),
         Numeric::Abs(ir) => unary(U::Abs, ir),
         Numeric::Sign(ir) => unary(U::Sign, ir),
@@ -43,6 +45,10 @@ fn reduction(numeric: &Numeric) -> Option<Recorded<'_>> {
         Numeric::MeanDim(ir) => along(R::Mean, ir),
         Numeric::SumDim(ir) => along(R::Sum, ir),
         Numeric::ProdDim(ir) => along(R::Prod, ir),
+        Numeric::MaxAbsDim(ir) => {
+            let size = Source::of(&ir.input).through(Unary { function: U::Abs });
+            Recorded::from(Reduce::along(R::Max, ir.axis), [size], &ir.out)
+        }
         Numeric::MaxDim(ir) => along(R::Max, ir),
         Numeric::MinDim(ir) => along(R::Min, ir),
         Numeric::SumDims(ir) => {
@@ -82,6 +88,14 @@ pub(super) fn float(float: &Float) -> Option<Recorded<'_>> {
         Float::Matmul(ir) => Recorded::new(Matmul {}, [&ir.lhs, &ir.rhs], &ir.out),
         Float::Exp(ir) => unary(U::Exp, ir),
         Float::Log(ir) => unary(U::Log, ir),
+        Float::Log1p(ir) => {
+            let above = Source::of(&ir.input).through(Scalar { scale: 1.0, shift: 1.0 });
+            Recorded::from(Unary { function: U::Log }, [above], &ir.out)
+        }
+        Float::Tan(ir) => {
+            let [sin, cos] = [U::Sin, U::Cos].map(|function| Source::of(&ir.input).through(Unary { function }));
+            Recorded::from(Binary { function: B::Div }, [sin, cos], &ir.out)
+        }
         Float::Erf(ir) => unary(U::Erf, ir),
         Float::Sqrt(ir) => unary(U::Sqrt, ir),
         Float::Sin(ir) => unary(U::Sin, ir),
@@ -95,6 +109,10 @@ pub(super) fn float(float: &Float) -> Option<Recorded<'_>> {
         Float::PowfScalar(ir) if number(ir.rhs) == 2.0 => squared(ir),
         Float::PowfScalar(ir) => with_number(B::Pow, ir),
         Float::IntoInt(ir) => cast(ir),
+        Float::IsNan(ir) => {
+            let equal = Source::Made(Box::new(Binary { function: B::Equal }.into()), vec![Source::of(&ir.input); 2]);
+            Recorded::from(Unary { function: U::Not }, [equal], &ir.out)
+        }
         _ => return None,
     })
 }

@@ -1,5 +1,5 @@
 //! Layers, pooling, norms and activations.
-use super::{Recorded, number};
+use super::{Recorded, Source, number};
 use burn_ir::{
     ActivationOperationIr as Activation, AttentionOpIr, InterpolateModeIr, InterpolateOpIr,
     ModuleOperationIr as Module, TensorIr,
@@ -141,6 +141,15 @@ pub(super) fn activation(activation: &Activation) -> Option<Recorded<'_>> {
             Recorded::new(op, [&ir.tensor], &ir.out)
         }
         Activation::Softmax(ir) => Recorded::new(Softmax { axis: ir.axis }, [&ir.input], &ir.out),
+        Activation::LogSigmoid(ir) => {
+            let turned = Source::of(&ir.input).through(Unary { function: UnaryFunction::Neg });
+            let softplus = turned.through(Unary { function: UnaryFunction::Softplus });
+            Recorded::from(Unary { function: UnaryFunction::Neg }, [softplus], &ir.out)
+        }
+        Activation::Softmin(ir) => {
+            let turned = Source::of(&ir.input).through(Unary { function: UnaryFunction::Neg });
+            Recorded::from(Softmax { axis: ir.axis }, [turned], &ir.out)
+        }
         Activation::LogSoftmax(ir) => Recorded::new(LogSoftmax { axis: ir.axis }, [&ir.input], &ir.out),
         _ => return None,
     })

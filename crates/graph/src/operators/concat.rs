@@ -73,7 +73,9 @@ impl Operator for Concat {
         for at in 0..outer {
             for array in inputs {
                 let row: usize = array.shape()[self.axis..].iter().product();
-                data.extend_from_slice(&array.data()[at * row..][..row]);
+                let found = array.data().get(at * row..(at + 1) * row);
+                let found = found.ok_or_else(|| Error::new("concat", format!("{:?} in {shape:?}", array.shape())))?;
+                data.extend_from_slice(found);
             }
         }
         Ok(vec![Array::new(shape, data)?])

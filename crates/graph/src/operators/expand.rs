@@ -68,6 +68,11 @@ impl Operator for Expand {
             .collect();
         Ok(vec![Array::from_fn(&shape, |index| x.broadcast_at(index))])
     }
+
+    fn eval_at(&self, inputs: &[&Array], samples: usize) -> Result<Vec<Array>> {
+        let to = self.to.iter().map(|dim| Dim::Fixed(dim.at(samples))).collect();
+        Self { to }.eval(inputs)
+    }
 }
 
 #[cfg(test)]
@@ -81,5 +86,7 @@ mod tests {
         let op = Expand { to: vec![Dim::Fixed(2), Dim::Fixed(2), Dim::Fixed(2)] };
         assert_eq!(op.eval(&[&x]).unwrap()[0].data(), [1.0, 2.0, 1.0, 2.0, 1.0, 2.0, 1.0, 2.0]);
         assert_eq!(op.axes(&[&Fact::fixed(&[1, 2])]).to_string(), "1c->abc");
+        let op = Expand { to: vec![Dim::Batch(2), Dim::Fixed(2)] };
+        assert_eq!(op.eval_at(&[&x], 3).unwrap()[0].shape(), [6, 2]);
     }
 }

@@ -54,6 +54,7 @@ impl Mask {
             (_, Some(hidden)) => (false, hidden, a),
             _ => return None,
         };
+        let condition = alike(graph, condition).unwrap_or(condition);
         let mask = Self::Chosen { condition, hides, hidden };
         let fits = hidden == f32::NEG_INFINITY || (hidden <= NEVER && mask.leaves_some(graph));
         fits.then_some((mask, scores))
@@ -140,6 +141,27 @@ impl Mask {
 
 fn number(patch: &mut Patch, name: &str, value: Array) -> Value {
     patch.add(name, Constant { value, dtype: DType::F32 }, &[])
+}
+
+/// The constant that a value repeats for every sample and head, if it does.
+fn alike(graph: &Graph, value: Value) -> Option<Value> {
+    let (_, plane) = graph.fact(value).ok()?.shape.split_last_chunk::<2>()?;
+    let mut from = value;
+    while constant(graph, from).is_none() {
+        from = repeated(graph, from)?;
+    }
+    let shape = &graph.fact(from).ok()?.shape;
+    let (outer, own) = shape.split_last_chunk::<2>()?;
+    (own == plane && outer.iter().all(|&dim| dim == Dim::Fixed(1))).then_some(from)
+}
+
+/// What a value repeats as a whole, or holds in another shape.
+fn repeated(graph: &Graph, value: Value) -> Option<Value> {
+    let (&[from], op) = (graph.inputs_of(value.node), &graph.node(value.node).op) else { return None };
+    let (to, shape) = (&graph.fact(value).ok()?.shape, &graph.fact(from).ok()?.shape);
+    let inner = shape.iter().skip_while(|&&dim| dim == Dim::Fixed(1)).count();
+    let is_whole = to.ends_with(&shape[shape.len() - inner..]);
+    (matches!(op, Op::Reshape(_)) || (matches!(op, Op::Expand(_)) && is_whole)).then_some(from)
 }
 
 fn constant(graph: &Graph, value: Value) -> Option<&Array> {
