@@ -243,12 +243,15 @@ fn pooling_and_resizing() {
     check("shuffle", PixelShuffleConfig::new(2).init(), &plane, floats::<4>, |module, x| module.forward(x));
 }
 
+/// Of every element, or along the last axis.
+type Function = fn(Tensor<3>) -> Tensor<3>;
+
 #[test]
 fn activations() {
     let x = sequence();
     check("swiglu", SwiGluConfig::new(8, 6).init(&device()), &x, floats::<3>, |module, x| module.forward(x));
     check("prelu", PReluConfig::new().init(&device()), &x, floats::<3>, |module, x| module.forward(x));
-    let functions: [(&str, fn(Tensor<3>) -> Tensor<3>); 18] = [
+    let functions: [(&str, Function); 18] = [
         ("relu", |x| activation::relu(x)),
         ("gelu", |x| activation::gelu(x)),
         ("gelu tanh", |x| activation::gelu_approximate(x)),

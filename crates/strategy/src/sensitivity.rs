@@ -79,6 +79,26 @@ pub struct Pair {
     pub accuracy: f64,
 }
 
+/// What a setting that combines sites was measured to cost: expectations are held against it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Combined {
+    /// The setting.
+    pub setting: Setting,
+    /// Rise of the cross-entropy against dense, in nats.
+    pub nats: f64,
+    /// Accuracy lost against dense, a fraction.
+    pub accuracy: f64,
+}
+
+/// How well expectations of the cross-entropy hold.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Fit {
+    /// Spearman's rank correlation with what was measured; none where it is not defined.
+    pub correlation: Option<f64>,
+    /// Mean distance from what was measured, in nats.
+    pub error: f64,
+}
+
 /// Measured losses of quality, with what they were measured on.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Sensitivity {
@@ -94,10 +114,13 @@ pub struct Sensitivity {
     pub sites: Vec<SiteLosses>,
     /// Corrections for pairs of sites, those that were measured.
     pub pairs: Vec<Pair>,
+    /// Settings that combine sites, as far as they were measured.
+    #[serde(default)]
+    pub combined: Vec<Combined>,
 }
 
 impl Sensitivity {
-    /// Whether all numbers are finite, densities of a kind descend and pairs name sites; call it after reading one from a file.
+    /// Whether all numbers are finite, densities of a kind descend, and pairs and settings name sites; call it after reading one from a file.
     ///
     /// # Errors
     /// The first violation.
@@ -118,6 +141,12 @@ impl Sensitivity {
             }
             check_finite(&format!("pairs[{i}]"), [pair.nats, pair.accuracy])?;
         }
+        for (i, combined) in self.combined.iter().enumerate() {
+            if combined.setting.choices().len() != self.sites.len() {
+                return Err(Error::new(format!("combined[{i}]"), "a choice for every site"));
+            }
+            check_finite(&format!("combined[{i}]"), [combined.nats, combined.accuracy])?;
+        }
         check_finite("dense", [self.dense.nats, self.dense.accuracy])
     }
 
@@ -132,16 +161,35 @@ impl Sensitivity {
         self.expect(setting, |alone| alone.accuracy, |pair| pair.accuracy)
     }
 
+    /// As [`nats`](Self::nats), without what pairs cost beyond both sites alone.
+    pub fn nats_alone(&self, setting: &Setting) -> f64 {
+        self.alone(setting, |alone| alone.nats)
+    }
+
+    /// How well expectations hold for the settings that were measured, with the second-order terms of pairs or without; `None` of no settings.
+    pub fn fit(&self, with_pairs: bool) -> Option<Fit> {
+        let expect = |one: &Combined| if with_pairs { self.nats(&one.setting) } else { self.nats_alone(&one.setting) };
+        let expected: Vec<f64> = self.combined.iter().map(expect).collect();
+        let measured: Vec<f64> = self.combined.iter().map(|one| one.nats).collect();
+        let error: f64 = expected.iter().zip(&measured).map(|(a, b)| (a - b).abs()).sum();
+        let correlation = rank_correlation(&expected, &measured);
+        (!measured.is_empty()).then(|| Fit { correlation, error: error / measured.len() as f64 })
+    }
+
     fn expect(&self, setting: &Setting, alone: fn(&Alone) -> f64, pair: fn(&Pair) -> f64) -> f64 {
         let left_out = |site: SiteId| 1.0 - setting.density(site).fraction();
-        let single = |(i, site): (usize, &SiteLosses)| {
-            setting.choice(SiteId(i)).map_or(0.0, |choice| interpolate(site.of(choice.kind), choice.density, alone))
-        };
         let cross = |measured: &Pair| {
             let [a, b] = measured.sites;
             pair(measured) * left_out(a) * left_out(b) / (1.0 - measured.density.fraction()).powi(2)
         };
-        self.sites.iter().enumerate().map(single).sum::<f64>() + self.pairs.iter().map(cross).sum::<f64>()
+        self.alone(setting, alone) + self.pairs.iter().map(cross).sum::<f64>()
+    }
+
+    fn alone(&self, setting: &Setting, loss: fn(&Alone) -> f64) -> f64 {
+        let single = |(i, site): (usize, &SiteLosses)| {
+            setting.choice(SiteId(i)).map_or(0.0, |choice| interpolate(site.of(choice.kind), choice.density, loss))
+        };
+        self.sites.iter().enumerate().map(single).sum()
     }
 
     /// Spearman's rank correlation between a proxy and the measured cross-entropy, over all sites that have

@@ -192,6 +192,9 @@ pub struct Sensitivity {
     /// Rows in one batch; gradients are scored batch by batch.
     #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u16).range(1..))]
     pub batch: u16,
+    /// Drawn settings that combine sites, to hold what is expected of them against what they lose.
+    #[arg(long, default_value_t = 40)]
+    pub combined: usize,
     /// Where the measured losses go.
     #[arg(long, default_value = "sensitivity.json")]
     pub out: PathBuf,

@@ -2,10 +2,12 @@
 use crate::ladders::choices;
 use crate::model::Model;
 use anyhow::{Result, ensure};
+use rand::RngExt;
 use supple_executor::scores::{UnitScores, unit_scores};
 use supple_executor::{AdamConfig, Batch, Executor, Trainer, measure};
-use supple_graph::{Choice, Density, Phase, Setting, Site, SiteId, SparsityKind};
-use supple_strategy::sensitivity::{Alone, SiteLosses};
+use supple_graph::{Analysis, Choice, Density, Phase, Setting, Site, SiteId, SparsityKind};
+use supple_sim::random::{Stream, stream};
+use supple_strategy::sensitivity::{Alone, Combined, SiteLosses};
 use supple_strategy::{Pair, Quality, Sensitivity, Stamp};
 
 /// Sites whose pairs are measured: those that lose most.
@@ -20,11 +22,18 @@ const PAIR_DENSITY: Density = match Density::new(500) {
 /// The least loss of a site alone, in nats, that makes its pairs matter.
 const MATTERS: f64 = 1e-3;
 
-/// Measures every site at every density alone, the pairs of those that lose most together, and scores them cheaply.
+/// Measures every site at every density alone, the pairs of those that lose most together, and `combined` drawn settings that combine all sites; scores
+/// the sites cheaply.
 ///
 /// # Errors
 /// When a batch does not fit the model, or there is none.
-pub fn measure(model: &Model, executor: &mut Executor, calibration: &[Batch], stamp: Stamp) -> Result<Sensitivity> {
+pub fn measure(
+    model: &Model,
+    executor: &mut Executor,
+    calibration: &[Batch],
+    stamp: Stamp,
+    combined: usize,
+) -> Result<Sensitivity> {
     ensure!(!calibration.is_empty(), "held-out data: expected at least one row");
     let trainer = Trainer::new(model.elastic().clone(), model.weights(), AdamConfig::default(), executor.backend())?;
     let scores = unit_scores(&trainer, calibration)?;
@@ -44,8 +53,9 @@ pub fn measure(model: &Model, executor: &mut Executor, calibration: &[Batch], st
         sites.push(SiteLosses { site: site.name.clone(), units: site.units, alone });
     }
     let pairs = meter.pairs(&analysis.dense(), &sites)?;
+    let combined = meter.combined(&analysis, model.about().seed, combined)?;
     let rows = calibration.iter().map(|batch| batch.input.shape()[0]).sum();
-    Ok(Sensitivity { stamp, seed: model.about().seed, rows, dense: meter.dense, sites, pairs })
+    Ok(Sensitivity { stamp, seed: model.about().seed, rows, dense: meter.dense, sites, pairs, combined })
 }
 
 /// What changes the outputs at a site: the first kind that fits there first, the others in their order.
@@ -77,6 +87,16 @@ impl Meter<'_> {
         Ok(Quality { nats: found.nats - self.dense.nats, accuracy: self.dense.accuracy - found.accuracy })
     }
 
+    /// As many settings as asked for, drawn from a seed.
+    fn combined(&mut self, analysis: &Analysis, seed: u64, count: usize) -> Result<Vec<Combined>> {
+        let mut one = |at: usize| {
+            let setting = drawn(analysis, &mut stream(seed, format_args!("setting {at}"), "combined"));
+            let Quality { nats, accuracy } = self.loss(&setting)?;
+            Ok(Combined { setting, nats, accuracy })
+        };
+        (0..count).map(&mut one).collect()
+    }
+
     /// The pairs of the sites that lose most alone.
     fn pairs(&mut self, dense: &Setting, sites: &[SiteLosses]) -> Result<Vec<Pair>> {
         let is_at_pair = |alone: &&Alone| alone.kind.is_none() && alone.density == PAIR_DENSITY;
@@ -102,6 +122,18 @@ impl Meter<'_> {
         }
         Ok(pairs)
     }
+}
+
+/// Half of the sites dense, the others with any of the choices that change the outputs.
+fn drawn(analysis: &Analysis, random: &mut Stream) -> Setting {
+    let mut setting = analysis.dense();
+    for (i, site) in analysis.sites.iter().enumerate() {
+        let choices = lossy(site);
+        if !choices.is_empty() && random.random_bool(0.5) {
+            setting = setting.with_choice(SiteId(i), choices[random.random_range(0..choices.len())]);
+        }
+    }
+    setting
 }
 
 /// The scores of what a density leaves out: the units behind those that it keeps.

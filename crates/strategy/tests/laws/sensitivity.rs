@@ -3,7 +3,7 @@ use crate::generators::density;
 use proptest::collection::vec;
 use proptest::prelude::*;
 use supple_graph::{Kind, Setting, SiteId};
-use supple_strategy::sensitivity::{Alone, SiteLosses, rank_correlation};
+use supple_strategy::sensitivity::{Alone, Combined, SiteLosses, rank_correlation};
 use supple_strategy::{Pair, Proxy, Quality, Sensitivity, Stamp};
 
 const DENSITIES: [u16; 3] = [750, 500, 250];
@@ -28,6 +28,7 @@ fn sensitivities() -> impl Strategy<Value = Sensitivity> {
         dense: Quality::default(),
         sites: sites.iter().map(site).collect(),
         pairs: vec![Pair { sites: [SiteId(0), SiteId(1)], density: density(500), nats, accuracy: 0.0 }],
+        combined: Vec::new(),
     })
 }
 
@@ -75,6 +76,27 @@ proptest! {
         let (found, swapped) = (rank_correlation(&a, &b), rank_correlation(&b, &a));
         prop_assert_eq!(found, swapped);
         prop_assert!(found.is_none_or(|found| found.abs() <= 1.0 + 1e-12));
+    }
+}
+
+proptest! {
+    #[test]
+    fn what_is_expected_fits_fully(found in sensitivities(), drawn in vec(vec(250u16..=1000, 5), 2..9)) {
+        let setting = |drawn: &Vec<u16>| {
+            let sites = (0..found.sites.len()).map(|i| (SiteId(i), density(drawn[i])));
+            sites.fold(dense(&found), |setting, (site, density)| setting.with(site, density))
+        };
+        let combined = |with_pairs: bool| drawn.iter().map(setting).map(|setting| {
+            let nats = if with_pairs { found.nats(&setting) } else { found.nats_alone(&setting) };
+            Combined { setting, nats, accuracy: 0.0 }
+        }).collect();
+        prop_assert_eq!(found.fit(true), None);
+        for with_pairs in [false, true] {
+            let found = Sensitivity { combined: combined(with_pairs), ..found.clone() };
+            prop_assert!(found.check().is_ok());
+            let fit = found.fit(with_pairs).unwrap();
+            prop_assert!(fit.error < 1e-12 && fit.correlation.is_none_or(|r| r > 1.0 - 1e-9), "{:?}", fit);
+        }
     }
 }
 

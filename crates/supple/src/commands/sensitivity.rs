@@ -4,7 +4,7 @@ use crate::options::Sensitivity as Options;
 use crate::{samples, sensitivity};
 use anyhow::Result;
 use supple_graph::SparsityKind;
-use supple_strategy::sensitivity::{Alone, SiteLosses};
+use supple_strategy::sensitivity::{Alone, Fit, SiteLosses};
 use supple_strategy::{Pair, Proxy, Sensitivity};
 
 /// Measures what each site loses at each density, and writes it.
@@ -14,7 +14,7 @@ use supple_strategy::{Pair, Proxy, Sensitivity};
 pub fn run(options: &Options) -> Result<End> {
     let Opened { model, data, mut executor, stamp, .. } = options.source.open(&options.common, 1)?;
     let calibration = samples::calibration(&data.held_out, options.rows, usize::from(options.batch));
-    let found = sensitivity::measure(&model, &mut executor, &calibration, stamp)?;
+    let found = sensitivity::measure(&model, &mut executor, &calibration, stamp, options.combined)?;
     write_json(&options.out, &found)?;
     if options.common.json {
         println!("{}", serde_json::to_string_pretty(&found)?);
@@ -30,8 +30,22 @@ pub fn run(options: &Options) -> Result<End> {
         let text = found.correlation(proxy).map_or("not defined".to_owned(), |r| format!("{r:.3}"));
         println!("  {proxy:?}: {text}");
     }
+    for (name, with_pairs) in [("each site alone", false), ("with pairs", true)] {
+        if let Some(fit) = found.fit(with_pairs) {
+            println!("\n{}", expected(name, found.combined.len(), &fit));
+        }
+    }
     eprintln!("sensitivity: {}", options.out.display());
     Ok(End::Done)
+}
+
+/// How well settings that combine sites cost what was expected.
+fn expected(name: &str, settings: usize, fit: &Fit) -> String {
+    let correlation = fit.correlation.map_or("not defined".to_owned(), |r| format!("{r:.3}"));
+    format!(
+        "{settings} drawn settings, expected from {name}: rank correlation {correlation}, {:.4} nats off on average",
+        fit.error
+    )
 }
 
 fn rows(found: &Sensitivity) -> Vec<Vec<String>> {
