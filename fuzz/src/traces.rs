@@ -1,5 +1,6 @@
 //! What the targets of traces share.
-use supple_sim::format::{Content, Gaps, Limits, ReadOptions, Times};
+use supple_sim::format::{Content, Gaps, ReadOptions, Times};
+use supple_sim::limits::Limits;
 use supple_sim::formats::{ALL, read_bytes};
 use supple_sim::trace_file::{events_csv, measurements_csv, trace_csv, trace_parquet};
 
@@ -33,7 +34,8 @@ fn written(content: &Content) {
         Content::Traces(traces) => traces.iter().take(3).for_each(|(name, trace)| {
             let bytes = [trace_csv(trace).into_bytes(), trace_parquet(trace).unwrap_or_else(|error| panic!("{error}"))];
             for bytes in bytes {
-                let again = read_bytes("again", &bytes, &ReadOptions::default()).and_then(|noted| noted.value.into_trace(None));
+                let again =
+                    read_bytes("again", &bytes, &ReadOptions::default()).and_then(|noted| noted.value.into_trace(None));
                 assert_eq!(again.as_ref().ok(), Some(trace), "{name}: {again:?}");
             }
         }),

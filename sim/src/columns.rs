@@ -1,6 +1,7 @@
 //! Parquet files of plain columns.
 use crate::error::Error;
-use crate::format::{Limits, no_such};
+use crate::limits::Limits;
+use crate::measurements::no_such;
 use crate::pages;
 use crate::trace::Trace;
 use bytes::Bytes;

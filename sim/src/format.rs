@@ -1,51 +1,15 @@
 //! The contract of a file format for traces, and what comes out of a file.
 #[cfg(feature = "full")]
 use crate::columns::Columns;
-use crate::error::{Error, one_line};
+use crate::error::Error;
 use crate::events::Events;
-use crate::measurements::{Measurements, listed};
+use crate::limits::Limits;
+use crate::measurements::{Measurements, no_such};
+use crate::note::Noted;
 use crate::quantiles::Quantiles;
 use crate::text::Sheet;
 use crate::trace::Trace;
 use serde::{Deserialize, Serialize};
-use std::fmt;
-
-/// Something about a file that its reader should know: what was accepted, and how it was understood.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Note {
-    /// The line of a text, the row of a Parquet file, from 1; `None` for the whole file.
-    pub line: Option<u64>,
-    /// What was noticed.
-    pub text: String,
-}
-
-impl Note {
-    /// A note about the whole file.
-    pub fn new(text: impl Into<String>) -> Self {
-        Self { line: None, text: text.into() }
-    }
-
-    /// A note about a line, or about that and others.
-    pub fn at(line: u64, text: impl Into<String>) -> Self {
-        Self { line: Some(line), text: text.into() }
-    }
-}
-
-impl fmt::Display for Note {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let place = self.line.map_or(String::new(), |line| format!("line {line}: "));
-        one_line(f, &format!("{place}{}", self.text))
-    }
-}
-
-/// A value, and what was noticed on the way to it.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Noted<T> {
-    /// The value.
-    pub value: T,
-    /// What was noticed.
-    pub notes: Vec<Note>,
-}
 
 /// A trace with its name in the file: a column, a machine, a worker.
 pub type Named<T> = (String, T);
@@ -131,30 +95,6 @@ fn chosen<T>(mut all: Vec<Named<T>>, what: &str, name: Option<&str>) -> Result<T
     match index {
         Some(index) => Ok(all.swap_remove(index).1),
         None => Err(no_such(what, name, all.iter().map(|(name, _)| name.as_str()))),
-    }
-}
-
-pub(crate) fn no_such<'a>(what: &str, name: Option<&str>, names: impl Iterator<Item = &'a str>) -> Error {
-    let field = name.map_or_else(|| what.to_string(), |name| format!("{what} = {name:?}"));
-    Error::field(field, format!("one of {}", listed(names)))
-}
-
-/// Sizes above which a file is refused, so that no file takes all memory.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Limits {
-    /// Bytes, uncompressed.
-    pub bytes: usize,
-    /// Rows.
-    pub rows: usize,
-    /// Columns, or traces.
-    pub columns: usize,
-    /// Cells or samples in all.
-    pub cells: usize,
-}
-
-impl Default for Limits {
-    fn default() -> Self {
-        Self { bytes: 512 << 20, rows: 1 << 24, columns: 1 << 16, cells: 1 << 26 }
     }
 }
 

@@ -1,7 +1,9 @@
 //! The file formats for traces, one file each, and how a file is read.
 use crate::error::Error;
-use crate::format::{Content, Limits, Note, Noted, ReadOptions, Source, TraceFormat};
+use crate::format::{Content, ReadOptions, Source, TraceFormat};
+use crate::limits::Limits;
 use crate::measurements::listed;
+use crate::note::{Note, Noted};
 use crate::text::clipped;
 use flate2::read::MultiGzDecoder;
 use std::borrow::Cow;

@@ -67,10 +67,12 @@ pub mod generators;
 pub mod heap;
 mod json;
 pub mod library;
+pub mod limits;
 pub mod load_table;
 pub mod machine;
 pub mod measurements;
 pub mod mechanism;
+pub mod note;
 pub mod oracle;
 mod origin;
 #[cfg(feature = "full")]
@@ -119,10 +121,11 @@ pub use events::Events;
 pub use fleet::Fleet;
 pub use fleet_scenario::FleetScenario;
 pub use fleet_stage::{Driven, FleetStage};
-pub use format::{Content, Note, Noted, ReadOptions, Source, TraceFormat};
+pub use format::{Content, ReadOptions, Source, TraceFormat};
 pub use machine::{Machine, Task};
 pub use measurements::Measurements;
 pub use mechanism::Mechanism;
+pub use note::{Note, Noted};
 pub use oracle::{best_found, hindsight, hindsight_training};
 pub use quantiles::Quantiles;
 #[cfg(feature = "full")]

@@ -1,7 +1,7 @@
 //! The table `[load]` of a scenario.
 use crate::error::Error;
 use crate::formats;
-use crate::scenario::positive;
+use crate::tables::positive;
 use crate::tables::{one_of, steps};
 use crate::workloads::Modulated;
 use serde::Deserialize;

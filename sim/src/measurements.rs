@@ -202,3 +202,8 @@ impl Curve {
         }
     }
 }
+
+pub(crate) fn no_such<'a>(what: &str, name: Option<&str>, names: impl Iterator<Item = &'a str>) -> Error {
+    let field = name.map_or_else(|| what.to_string(), |name| format!("{what} = {name:?}"));
+    Error::field(field, format!("one of {}", listed(names)))
+}

@@ -1,8 +1,10 @@
 //! From rows to tables and events: what is common to formats that are lists of records.
 use crate::error::Error;
 use crate::events::Events;
-use crate::format::{Content, Limits, Note, Noted, ReadOptions, Source, Times, TraceFormat};
+use crate::format::{Content, ReadOptions, Source, Times, TraceFormat};
+use crate::limits::Limits;
 use crate::measurements::{Cells, Column, Measurements};
+use crate::note::{Note, Noted};
 use crate::samples::Where;
 use crate::text::{Row, Sheet};
 use crate::unit::Unit;

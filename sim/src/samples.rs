@@ -1,6 +1,9 @@
 //! From samples to traces: what is common to all formats whose values hold until the next.
 use crate::error::Error;
-use crate::format::{Content, Gaps, HOLE, Limits, Note, Noted, ReadOptions, Times, no_such};
+use crate::format::{Content, Gaps, HOLE, ReadOptions, Times};
+use crate::limits::Limits;
+use crate::measurements::no_such;
+use crate::note::{Note, Noted};
 use crate::trace::{End, Trace};
 use crate::unit::Unit;
 use std::collections::BTreeMap;

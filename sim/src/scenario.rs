@@ -1,12 +1,12 @@
 //! Trace, load, demand, policy and seed of a run, in TOML.
 use crate::arrivals::{MOST, Source, arrivals};
 use crate::error::Error;
-use crate::format::Noted;
 use crate::load_table::Load;
 use crate::mechanism::Mechanism;
+use crate::note::Noted;
 use crate::origin::Origin;
 use crate::place::line_column;
-use crate::tables::{Bandwidth, Device, Request as RequestTable, Training, Wants};
+use crate::tables::{Bandwidth, Device, Request as RequestTable, Training, Wants, positive};
 use crate::trace::Trace;
 use crate::trace_table::TraceTable;
 use crate::unit::Unit;
@@ -243,10 +243,4 @@ fn located(text: &str, error: &toml::de::Error) -> Error {
     let source = text.lines().nth(line as usize - 1).unwrap_or("").trim();
     let message = error.message().replace('\n', ", ");
     Error::text(line, column, format!("`{source}`: {message}"))
-}
-
-/// Refuses a number that is not finite and above zero.
-pub(crate) fn positive(field: &str, number: f64) -> Result<(), Error> {
-    let good = number.is_finite() && number > 0.0;
-    if good { Ok(()) } else { Err(Error::field(format!("{field} = {number}"), "a finite number above 0")) }
 }

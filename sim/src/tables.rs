@@ -319,3 +319,9 @@ pub(crate) fn one_of(
     }
     Err(Error::field(format!("{table}.{field} = {number}"), expected))
 }
+
+/// Refuses a number that is not finite and above zero.
+pub(crate) fn positive(field: &str, number: f64) -> Result<(), Error> {
+    let good = number.is_finite() && number > 0.0;
+    if good { Ok(()) } else { Err(Error::field(format!("{field} = {number}"), "a finite number above 0")) }
+}

@@ -1,6 +1,7 @@
 //! Files of separated columns.
 use crate::error::Error;
-use crate::format::{Limits, Note};
+use crate::limits::Limits;
+use crate::note::Note;
 use crate::trace::Trace;
 use csv::{Position, Reader, ReaderBuilder, StringRecord};
 

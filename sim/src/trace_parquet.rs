@@ -1,6 +1,7 @@
 //! Traces as Parquet files.
 use crate::error::Error;
-use crate::format::{Content, Noted, ReadOptions, Source};
+use crate::format::{Content, ReadOptions, Source};
+use crate::note::Noted;
 use crate::samples::{Order, Samples, Where};
 use crate::trace::Trace;
 use crate::unit::Unit;

@@ -2,13 +2,14 @@
 use crate::combinator::{Combinator, Context};
 use crate::combinators::Combine;
 use crate::error::Error;
-use crate::format::{Content, Gaps, Note, Noted, ReadOptions, Times};
+use crate::format::{Content, Gaps, ReadOptions, Times};
 use crate::formats;
 use crate::generator::Generator;
 use crate::generators::Generate;
+use crate::note::{Note, Noted};
 use crate::random::Stream;
 use crate::random::stream;
-use crate::scenario::positive;
+use crate::tables::positive;
 use crate::trace::{Blocks, End, Trace};
 use crate::unit::Unit;
 use serde::{Deserialize, Serialize};

@@ -1,7 +1,8 @@
 //! The recordings that the importers are for, where they are at hand: in the folder that `SUPPLE_TRACES` names, else in `../shared/traces` beside the
 //! repository. What is counted here stands in the recordings' own notes.
 use std::path::{Path, PathBuf};
-use supple_sim::format::{Content, Gaps, Noted, ReadOptions, Times};
+use supple_sim::Noted;
+use supple_sim::format::{Content, Gaps, ReadOptions, Times};
 use supple_sim::formats::read;
 use supple_sim::{End, Events, Measurements, Trace, Unit};
 use supple_strategy::Nanos;

@@ -1,7 +1,9 @@
 //! Traces and Supple's own format.
 use proptest::prelude::*;
-use supple_sim::format::{Content, Gaps, Limits, Noted, ReadOptions};
+use supple_sim::Noted;
+use supple_sim::format::{Content, Gaps, ReadOptions};
 use supple_sim::formats::{by_name, read_bytes};
+use supple_sim::limits::Limits;
 use supple_sim::trace::Blocks;
 use supple_sim::trace_file::{events_csv, trace_csv, trace_parquet};
 use supple_sim::{End, Error, Source, Trace, TraceFormat, Unit};

@@ -1,6 +1,6 @@
 //! Adam on prefixes.
-use crate::bridge::Mode;
 use crate::error::{Error, Result};
+use crate::families::Mode;
 use crate::layers::{AdamCall, adam};
 use crate::region::Region;
 use crate::tensor::{Any, choose, lengths};

@@ -1,7 +1,7 @@
 //! A graph on Burn's tensors: which value goes where, and which operator runs when.
 use crate::blocks::Blocks;
 use crate::error::{Error, Result};
-use crate::families::{self, Call, Runner, Top};
+use crate::families::{self, Call, Mode, Runner, Top};
 use crate::region::Region;
 use crate::tensor::Any;
 use burn::tensor::Device;
@@ -10,17 +10,6 @@ use supple_graph::operators::UnaryFunction;
 use supple_graph::{
     Blocked, Choice, DType, Density, Elastic, Fact, Graph, Kind, NodeId, Op, Operator, Setting, SiteId, Value,
 };
-
-/// How operators are computed.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Mode {
-    /// Take our kernels.
-    pub kernels: bool,
-    /// Let our kernels apply a ReLU that alone reads them; its gradient would be lost.
-    pub fuse: bool,
-    /// Threads for our kernels.
-    pub threads: usize,
-}
 
 /// Who reads what in a graph. Every value has a place: the values of a node stand side by side, in the order of the nodes.
 #[derive(Debug)]

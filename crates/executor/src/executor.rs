@@ -1,8 +1,9 @@
 //! Runs one set of weights at any prepared setting.
 use crate::blocks::Blocks;
-use crate::bridge::{self, BreakEven, Mode, Program, Thinned, Wiring};
+use crate::bridge::{self, BreakEven, Program, Thinned, Wiring};
 use crate::device::Backend;
 use crate::error::{Error, Result};
+use crate::families::Mode;
 use crate::layers::has_kernels;
 use crate::tensor::{Any, download, lengths, upload};
 use std::collections::btree_map::Entry;

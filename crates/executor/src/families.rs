@@ -11,12 +11,22 @@ mod tables;
 mod training;
 
 use crate::blocks::Blocks;
-use crate::bridge::Mode;
 use crate::error::{Error, Result};
 use crate::tensor::Any;
 use burn::tensor::Device;
 use std::fmt;
 use supple_graph::{Density, Fact, Op};
+
+/// How operators are computed.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Mode {
+    /// Take our kernels.
+    pub kernels: bool,
+    /// Let our kernels apply a ReLU that alone reads them; its gradient would be lost.
+    pub fuse: bool,
+    /// Threads for our kernels.
+    pub threads: usize,
+}
 
 /// What a runner is told beside its operands.
 #[derive(Debug)]

@@ -1,10 +1,10 @@
 //! Nested training: one set of weights that is good at every density.
 use crate::adam::{AdamConfig, SLOTS, Slots};
-use crate::bridge::{self, BreakEven, Mode, Program, Thinned, Wiring, pays};
+use crate::bridge::{self, BreakEven, Program, Thinned, Wiring, pays};
 use crate::device::Backend;
 use crate::error::{Error, Result};
 use crate::executor::{check_inputs, check_weights};
-use crate::families::Top;
+use crate::families::{Mode, Top};
 use crate::layers::{has_kernels, pack};
 use crate::loss::{Batch, cross_entropy, rows};
 use crate::region::Region;

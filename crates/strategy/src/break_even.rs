@@ -1,4 +1,5 @@
 //! Up to which density it pays to leave something out of a layer's weights.
+use crate::error::Error;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use supple_graph::kinds::Block;
@@ -67,6 +68,18 @@ pub fn break_even(
         }
     }
     found
+}
+
+/// Whether measured layers make sense.
+pub(crate) fn check_layers(layers: &[LayerTimes]) -> Result<(), Error> {
+    let is_time = |seconds: f64| seconds.is_finite() && seconds >= 0.0;
+    let holds = |times: &LayerTimes| {
+        [times.forward, times.backward].iter().all(|versus| is_time(versus.dense) && is_time(versus.blocks))
+    };
+    match layers.iter().position(|times| !holds(times)) {
+        Some(i) => Err(Error::new(format!("layers[{i}]"), "finite, non-negative times")),
+        None => Ok(()),
+    }
 }
 
 #[cfg(test)]

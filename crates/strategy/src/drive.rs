@@ -1,44 +1,11 @@
 //! The loops that let a policy drive a plant. Live and simulated runs share them.
 use crate::ladder::Ladder;
 use crate::learner::{Learner, Stint};
-use crate::plant::{Job, Outcome, Plant};
+use crate::plant::{Job, Plant};
 use crate::policy::Policy;
+use crate::request::{Record, Request};
 use crate::server::{Batching, Server, Turn};
 use crate::time::Nanos;
-use serde::{Deserialize, Serialize};
-
-/// A request to come.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Request {
-    /// When it arrives.
-    pub arrival: Nanos,
-    /// When its answer is due.
-    pub due: Nanos,
-}
-
-/// What became of one piece of work.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Record {
-    /// When it arrived.
-    pub arrival: Nanos,
-    /// When it was due.
-    pub due: Nanos,
-    /// When work on it began; when it was dropped, for a dropped one.
-    pub started: Nanos,
-    /// When it ended; `None` for a request that was dropped because it was already past due.
-    pub finished: Option<Nanos>,
-    /// The rung it ran on, or, for a dropped one, the rung that was set.
-    pub rung: usize,
-    /// Right answers among its answers.
-    pub outcome: Outcome,
-}
-
-impl Record {
-    /// Whether no answer came in time.
-    pub fn missed(&self) -> bool {
-        self.finished.is_none_or(|end| end > self.due)
-    }
-}
 
 /// Serves `requests` (ascending by arrival) first come, first served, one at a time, on the rung that `policy` picks for each.
 /// A request already past due when its turn comes is dropped. One record a request, in order; fewer if the plant was stopped.

@@ -1,8 +1,7 @@
 //! The measured Pareto settings, dense at the top.
 use crate::amounts::Amounts;
-use crate::break_even::LayerTimes;
+use crate::break_even::{LayerTimes, check_layers};
 use crate::error::Error;
-use crate::profile::check_layers;
 use serde::{Deserialize, Serialize};
 use supple_graph::Setting;
 

@@ -1,9 +1,9 @@
 //! A training run step by step: which rung the next step takes, when to keep what was learnt, and what a loss costs. Live and simulated
 //! runs share it.
-use crate::drive::Record;
 use crate::ladder::Ladder;
 use crate::plant::Outcome;
 use crate::policy::{Completion, Observation, Policy};
+use crate::request::Record;
 use crate::time::Nanos;
 use serde::{Deserialize, Serialize};
 

@@ -1,6 +1,6 @@
 //! What settings cost on one machine.
 use crate::amounts::Amounts;
-use crate::break_even::LayerTimes;
+use crate::break_even::{LayerTimes, check_layers};
 use crate::error::Error;
 use crate::ladder::{Spread, Stamp};
 use serde::{Deserialize, Serialize};
@@ -79,17 +79,5 @@ impl Stamp {
             Some((name, here, there)) => Err(Error::new(format!("stamp.{name} = {here}"), there)),
             None => Ok(()),
         }
-    }
-}
-
-/// Whether measured layers make sense.
-pub(crate) fn check_layers(layers: &[LayerTimes]) -> Result<(), Error> {
-    let is_time = |seconds: f64| seconds.is_finite() && seconds >= 0.0;
-    let holds = |times: &LayerTimes| {
-        [times.forward, times.backward].iter().all(|versus| is_time(versus.dense) && is_time(versus.blocks))
-    };
-    match layers.iter().position(|times| !holds(times)) {
-        Some(i) => Err(Error::new(format!("layers[{i}]"), "finite, non-negative times")),
-        None => Ok(()),
     }
 }

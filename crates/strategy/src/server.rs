@@ -1,8 +1,8 @@
 //! What waits for one model on one machine, and when how much of it runs on which rung. Live and simulated runs share it.
-use crate::drive::{Record, Request};
 use crate::ladder::Ladder;
 use crate::plant::Outcome;
 use crate::policy::{Completion, Observation, Policy};
+use crate::request::{Record, Request};
 use crate::time::Nanos;
 use serde::{Deserialize, Serialize};
 use std::collections::VecDeque;

@@ -1,6 +1,7 @@
 //! Distributions of power, temperature and use in GPU data centres (Hu et al., "Acme", NSDI 2024), as quantiles.
 use crate::error::Error;
-use crate::format::{Content, Noted, ReadOptions, Source, TraceFormat};
+use crate::format::{Content, ReadOptions, Source, TraceFormat};
+use crate::note::Noted;
 use crate::quantiles::Quantiles;
 use crate::unit::Unit;
 

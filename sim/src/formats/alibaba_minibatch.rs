@@ -1,6 +1,7 @@
 //! Times of mini-batches on shared GPUs (Weng et al., "MLaaS in the Wild", NSDI 2022; Alibaba's cluster-trace-gpu-v2020).
 use crate::error::Error;
-use crate::format::{Content, Note, Noted, ReadOptions, Source, TraceFormat};
+use crate::format::{Content, ReadOptions, Source, TraceFormat};
+use crate::note::{Note, Noted};
 use crate::samples::{Order, Samples, Where};
 use crate::stamps;
 use crate::unit::Unit;

@@ -1,6 +1,7 @@
 //! Requests to language models (Patel et al., "Splitwise", ISCA 2024).
 use crate::error::Error;
-use crate::format::{Content, Noted, ReadOptions, Source, TraceFormat};
+use crate::format::{Content, ReadOptions, Source, TraceFormat};
+use crate::note::Noted;
 use crate::records::{self, Field, Kind, Records};
 use crate::samples::Where;
 use crate::stamps;

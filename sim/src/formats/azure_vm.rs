@@ -1,6 +1,7 @@
 //! Noise of long-lived virtual machines (Freischuetz et al., "TUNA", EuroSys 2025), the partitions of one benchmark merged into one file.
 use crate::error::Error;
-use crate::format::{Content, Noted, ReadOptions, Source, TraceFormat};
+use crate::format::{Content, ReadOptions, Source, TraceFormat};
+use crate::note::Noted;
 use crate::samples::{Order, Samples, Where};
 use crate::stamps;
 use crate::unit::Unit;

@@ -1,6 +1,7 @@
 //! Spot machines alive (Thorpe et al., "Bamboo", NSDI 2023), as drawn in figures.
 use crate::error::Error;
-use crate::format::{Content, Note, Noted, ReadOptions, Source, TraceFormat};
+use crate::format::{Content, ReadOptions, Source, TraceFormat};
+use crate::note::{Note, Noted};
 use crate::samples::{Order, Samples, Where};
 use crate::stamps;
 use crate::unit::Unit;

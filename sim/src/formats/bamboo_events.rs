@@ -1,6 +1,7 @@
 //! Spot machines that come and go (Thorpe et al., "Bamboo", NSDI 2023).
 use crate::error::Error;
-use crate::format::{Content, Noted, ReadOptions, Source, TraceFormat};
+use crate::format::{Content, ReadOptions, Source, TraceFormat};
+use crate::note::Noted;
 use crate::records::{self, Field, Kind, Records};
 use crate::samples::Where;
 use crate::stamps;

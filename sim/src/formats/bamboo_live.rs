@@ -1,6 +1,7 @@
 //! Spot machines alive (Thorpe et al., "Bamboo", NSDI 2023), as logged about once a minute.
 use crate::error::Error;
-use crate::format::{Content, Noted, ReadOptions, Source, TraceFormat};
+use crate::format::{Content, ReadOptions, Source, TraceFormat};
+use crate::note::Noted;
 use crate::samples::{Order, Samples, Where};
 use crate::stamps;
 use crate::unit::Unit;

@@ -1,6 +1,7 @@
 //! One virtual machine of the Bitbrains data of the Grid Workloads Archive (GWA-T-12).
 use crate::error::Error;
-use crate::format::{Content, Note, Noted, ReadOptions, Source, TraceFormat};
+use crate::format::{Content, ReadOptions, Source, TraceFormat};
+use crate::note::{Note, Noted};
 use crate::samples::{Order, Samples, Where};
 use crate::stamps;
 use crate::text::clipped;

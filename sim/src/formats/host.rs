@@ -1,6 +1,7 @@
 //! A machine as Supple's recorder sees it, second by second.
 use crate::error::Error;
-use crate::format::{Content, Noted, ReadOptions, Source, TraceFormat};
+use crate::format::{Content, ReadOptions, Source, TraceFormat};
+use crate::note::Noted;
 use crate::samples::{Order, Samples, Where};
 use crate::stamps;
 use crate::unit::Unit;

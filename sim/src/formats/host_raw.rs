@@ -1,6 +1,7 @@
 //! Counters of a machine as Linux gives them, second by second.
 use crate::error::Error;
-use crate::format::{Content, Note, Noted, ReadOptions, Source, TraceFormat};
+use crate::format::{Content, ReadOptions, Source, TraceFormat};
+use crate::note::{Note, Noted};
 use crate::samples::{Order, Samples, Where};
 use crate::stamps;
 use crate::text::Row;

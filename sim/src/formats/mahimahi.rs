@@ -1,6 +1,7 @@
 //! Traces of links for Mahimahi (Netravali et al., USENIX ATC 2015; <http://mahimahi.mit.edu>).
 use crate::error::Error;
-use crate::format::{Content, Note, Noted, ReadOptions, Source, TraceFormat};
+use crate::format::{Content, ReadOptions, Source, TraceFormat};
+use crate::note::{Note, Noted};
 use crate::trace::{End, Trace};
 use crate::unit::Unit;
 use supple_strategy::Nanos;

@@ -1,6 +1,7 @@
 //! The format of the Numenta Anomaly Benchmark (<https://github.com/numenta/NAB>).
 use crate::error::Error;
-use crate::format::{Content, Noted, ReadOptions, Source, TraceFormat};
+use crate::format::{Content, ReadOptions, Source, TraceFormat};
+use crate::note::Noted;
 use crate::samples::{Order, Samples, Where};
 use crate::stamps;
 use crate::unit::Unit;

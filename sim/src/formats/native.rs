@@ -1,6 +1,7 @@
 //! Supple's own format.
 use crate::error::Error;
-use crate::format::{Content, Noted, ReadOptions, Source, TraceFormat};
+use crate::format::{Content, ReadOptions, Source, TraceFormat};
+use crate::note::Noted;
 use crate::records::{self, Field, Kind, Records};
 use crate::samples::{Order, Samples, Where};
 use crate::stamps;

@@ -1,6 +1,7 @@
 //! Outages that users reported, as OpenDC keeps them (<https://github.com/atlarge-research/opendc>).
 use crate::error::Error;
-use crate::format::{Content, Noted, ReadOptions, Source, TraceFormat};
+use crate::format::{Content, ReadOptions, Source, TraceFormat};
+use crate::note::Noted;
 use crate::measurements::{Cells, Column, Measurements};
 use crate::records;
 use crate::samples::Where;

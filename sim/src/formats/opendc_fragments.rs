@@ -1,6 +1,7 @@
 //! Fragments of tasks of OpenDC (<https://github.com/atlarge-research/opendc>).
 use crate::error::Error;
-use crate::format::{Content, Noted, ReadOptions, Source, TraceFormat};
+use crate::format::{Content, ReadOptions, Source, TraceFormat};
+use crate::note::Noted;
 use crate::samples::{Order, Samples, Where};
 use crate::unit::Unit;
 use std::collections::BTreeMap;

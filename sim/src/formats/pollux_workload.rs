@@ -1,6 +1,7 @@
 //! Training jobs that arrive (Qiao et al., "Pollux", OSDI 2021; <https://github.com/petuum/adaptdl>).
 use crate::error::Error;
-use crate::format::{Content, Noted, ReadOptions, Source, TraceFormat};
+use crate::format::{Content, ReadOptions, Source, TraceFormat};
+use crate::note::Noted;
 use crate::records::{self, Field, Kind, Records};
 use crate::samples::Where;
 use crate::stamps;

@@ -1,6 +1,7 @@
 //! Measured times of operators, as Vidur keeps them (Agrawal et al., MLSys 2024; <https://github.com/microsoft/vidur>).
 use crate::error::Error;
-use crate::format::{Content, Noted, ReadOptions, Source, TraceFormat};
+use crate::format::{Content, ReadOptions, Source, TraceFormat};
+use crate::note::Noted;
 use crate::records::{Field, Kind, Records};
 use crate::unit::Unit;
 

@@ -1,6 +1,7 @@
 //! Windows that Zeus measured at each power limit (You et al., "Zeus", NSDI 2023; <https://github.com/ml-energy/zeus>).
 use crate::error::Error;
-use crate::format::{Content, Noted, ReadOptions, Source, TraceFormat};
+use crate::format::{Content, ReadOptions, Source, TraceFormat};
+use crate::note::Noted;
 use crate::measurements::{Cells, Column, Measurements};
 use crate::records::{Field, Kind, Records};
 use crate::unit::Unit;

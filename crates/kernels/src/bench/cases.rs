@@ -69,8 +69,3 @@ pub fn all() -> &'static [Format] {
 pub fn find(name: &str) -> Option<&'static Format> {
     ALL.iter().find(|format| format.name == name)
 }
-
-/// Numbers between -1/2 and 1/2, the same every time.
-pub fn noise(length: usize) -> Vec<f32> {
-    (0..length as u32).map(|i| (i.wrapping_mul(2_654_435_761) >> 8) as f32 / (1 << 24) as f32 - 0.5).collect()
-}

@@ -1,6 +1,5 @@
 //! The operands of a layer, and its passes over them.
 use super::case::Case;
-use super::cases::noise;
 use crate::error::Error;
 use crate::kernel::{Args, Kernel, Key, Operands};
 use crate::kernels;
@@ -205,4 +204,9 @@ impl Case for LayerCase {
         let key = |pattern: Pattern<'_>| Key { layer: self.layer, format: pattern.format(), phase: Phase::Forward };
         self.pattern().and_then(|pattern| kernel(&key(pattern))).map_or("none", |kernel| kernel.name())
     }
+}
+
+/// Numbers between -1/2 and 1/2, the same every time.
+fn noise(length: usize) -> Vec<f32> {
+    (0..length as u32).map(|i| (i.wrapping_mul(2_654_435_761) >> 8) as f32 / (1 << 24) as f32 - 0.5).collect()
 }

@@ -7,7 +7,8 @@ use anyhow::{Context, Result, bail};
 use serde_json::json;
 use std::path::Path;
 use std::time::Duration;
-use supple_sim::format::{Content, Gaps, Note, ReadOptions, Times};
+use supple_sim::Note;
+use supple_sim::format::{Content, Gaps, ReadOptions, Times};
 use supple_sim::{Trace, formats, trace_file, write_atomically};
 use supple_strategy::Nanos;
 
