@@ -38,6 +38,23 @@ fn they_compute_what_pytorch_computes() {
     }
 }
 
+#[test]
+fn each_sample_is_computed_for_itself() {
+    let (x, all) = expected();
+    let twice = Array::new(vec![2, 3, 8, 8], x.data().repeat(2)).unwrap();
+    let models = all.keys().map(|name| (name, model(name)));
+    let is_open = |elastic: &Elastic| elastic.graph().node(elastic.graph().input_ids()[0]).facts[0].shape[0].is_batch();
+    let mut open = 0;
+    for (name, (elastic, weights)) in models.filter(|(_, (elastic, _))| is_open(elastic)) {
+        let y = |x: &Array| elastic.graph().eval(&weights, std::slice::from_ref(x)).unwrap().remove(0);
+        let (one, two) = (y(&x), y(&twice));
+        let expected = Array::new(two.shape().to_vec(), one.data().repeat(2)).unwrap();
+        assert!(two.shape()[0] == 2 && two.distance(&expected) < 1e-5, "{name}: {two:?}, expected {expected:?}");
+        open += 1;
+    }
+    assert!(open >= 4, "{open} models with an open batch");
+}
+
 /// Width, and the names of the weights that lose outputs and inputs.
 type Coupled = (u64, BTreeSet<String>, BTreeSet<String>);
 
