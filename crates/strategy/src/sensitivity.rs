@@ -151,7 +151,8 @@ impl Sensitivity {
     }
 
     /// The rise of the cross-entropy that a setting is expected to cost, in nats: every site's loss alone, interpolated between the densities that
-    /// were measured, and for every measured pair the second-order term, its correction scaled by the parts left out of both.
+    /// were measured, and for every measured pair the second-order term, its correction scaled down by the parts left
+    /// out of both. Less than what was measured together, and other kinds, are not extrapolated to.
     pub fn nats(&self, setting: &Setting) -> f64 {
         self.expect(setting, |alone| alone.nats, |pair| pair.nats)
     }
@@ -177,10 +178,15 @@ impl Sensitivity {
     }
 
     fn expect(&self, setting: &Setting, alone: fn(&Alone) -> f64, pair: fn(&Pair) -> f64) -> f64 {
-        let left_out = |site: SiteId| 1.0 - setting.density(site).fraction();
+        let part = |site: SiteId, at: Density| {
+            let losses = self.sites.get(site.0);
+            let first = |kind: Kind| losses.is_some_and(|losses| losses.of(kind).any(|alone| alone.kind.is_none()));
+            let choice = setting.choice(site).filter(|choice| first(choice.kind));
+            choice.map_or(0.0, |choice| (1.0 - choice.density.fraction()) / (1.0 - at.fraction())).min(1.0)
+        };
         let cross = |measured: &Pair| {
-            let [a, b] = measured.sites;
-            pair(measured) * left_out(a) * left_out(b) / (1.0 - measured.density.fraction()).powi(2)
+            let [a, b] = measured.sites.map(|site| part(site, measured.density));
+            pair(measured) * a * b
         };
         self.alone(setting, alone) + self.pairs.iter().map(cross).sum::<f64>()
     }
