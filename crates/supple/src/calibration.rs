@@ -22,8 +22,8 @@ const WARM: usize = 4;
 const TIMED: usize = 2;
 /// How long a neighbour takes all memory bandwidth, and then none, and how often.
 const NEIGHBOUR: (Duration, u32) = (Duration::from_millis(500), 12);
-/// Shares that quotas are tried at.
-const SHARES: [f64; 4] = [0.2, 0.3, 0.5, 0.8];
+/// Shares that quotas are tried at; under the least of them the model of the quota is not known to hold.
+pub(crate) const SHARES: [f64; 4] = [0.2, 0.3, 0.5, 0.8];
 /// How long each quota is tried.
 const TRIAL: Duration = Duration::from_millis(1500);
 /// Ticks that kernels are built with, in milliseconds (`CONFIG_HZ` of 1000, 250 and 100), and an exact quota.
@@ -124,7 +124,8 @@ pub(crate) fn turns(
             executor.apply(setting)?;
             let when = Nanos(origin.elapsed().as_nanos() as u64);
             let run = || timed(|| Ok(executor.run(&input.input).map(drop)?));
-            let (changed, _) = (run()?, (1..WARM).try_for_each(|_| run().map(drop))?);
+            let changed = run()?;
+            (1..WARM).try_for_each(|_| run().map(drop))?;
             let times = (0..TIMED).map(|_| run()).collect::<Result<_>>()?;
             looks.0.push(Look { when, rung, changed, times, gauge: gauge.seconds()? });
         }

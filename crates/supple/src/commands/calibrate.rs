@@ -1,6 +1,6 @@
 //! `supple calibrate`
 use super::{End, Opened, read_ladder, table, write_json};
-use crate::calibration::calibrate;
+use crate::calibration::{SHARES, calibrate};
 use crate::gauge::Gauge;
 use crate::options::Calibrate;
 use anyhow::{Context, Result};
@@ -33,6 +33,10 @@ pub fn run(options: &Calibrate) -> Result<End> {
             );
         }
     }
-    eprintln!("calibration: {}", options.out.display());
+    let least = SHARES.into_iter().fold(1.0, f64::min);
+    eprintln!(
+        "calibration: {}; shares from {least} up were tried, lower ones are not validated",
+        options.out.display()
+    );
     Ok(End::Done)
 }

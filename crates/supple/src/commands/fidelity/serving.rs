@@ -1,6 +1,6 @@
 //! Requests served live and simulated.
 use super::both::BothSides;
-use crate::calibration::calibrate;
+use crate::calibration::{SHARES, calibrate};
 use crate::commands::serve::{Live, runs};
 use crate::commands::{Opened, policy, read_json, read_ladder};
 use crate::gauge::Gauge;
@@ -34,6 +34,12 @@ pub(crate) fn both(options: &Fidelity, scenario: &Scenario, trace: &Trace, names
         }
     };
     let conditions = Conditions { scenario, trace, workers: &[Tid::current()], gauge: Some(&gauge) };
+    let least = SHARES.into_iter().fold(1.0, f64::min);
+    if trace.points().iter().any(|(_, share)| *share < least) {
+        eprintln!(
+            "note: the trace has shares below {least}, which calibration does not try: the twins' stalls there are not validated"
+        );
+    }
     let live = runs(&mut executor, &ladder, &batches, conditions, names)?;
     let twins = Twins { scenario, trace, ladder: &ladder, calibration: &calibration };
     let mut sides = BothSides::default();
