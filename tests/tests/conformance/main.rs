@@ -265,6 +265,8 @@ fn zeros_that_are_skipped_change_no_output() {
 
 /// Whether a trainer finds the gradients that the graph of gradients says, with kernels and without.
 fn check_gradients_of_the_graph(model: &Model, backend: Backend, setting: &Setting) {
+    // Burn's gradient of GELU is that of an approximation by tanh, but on Flex: those of the dense transformer are 0.95e-4 off on ndarray, on Flex 5e-7.
+    let tolerance = if backend.to_string() == "flex" { 1e-4 } else { 2e-4 };
     let (batch, inputs) = counted(model);
     let derived = model.elastic.gradients(setting, Loss::CrossEntropy).unwrap();
     let truth = derived.graph.eval(&model.weights, &inputs).unwrap();
@@ -274,7 +276,7 @@ fn check_gradients_of_the_graph(model: &Model, backend: Backend, setting: &Setti
         assert!((loss - f64::from(truth[0].data()[0])).abs() < 1e-4);
         for ((node, _), expected) in derived.by_parameter.iter().zip(&truth[1..]) {
             let place = format!("{} on {backend}, kernels {kernels}, {}", model.name, model.parameter(*node));
-            assert_close(&found[node], expected, 1e-4, &place);
+            assert_close(&found[node], expected, tolerance, &place);
         }
     }
 }
@@ -305,8 +307,9 @@ fn the_largest_gradients_equal_the_graphs_with_kernels_and_without() {
 
 #[test]
 fn gradients_come_back_to_the_largest_inputs_as_the_graph_says() {
-    let [mlp, _, _, chars] = models().try_into().ok().unwrap();
-    for (model, &backend) in [mlp, chars].iter().flat_map(|model| Backend::ALL.iter().map(move |b| (model, b))) {
+    let [mlp, cnn, normed, chars] = models().try_into().ok().unwrap();
+    let models = [mlp, cnn, normed, chars];
+    for (model, &backend) in models.iter().flat_map(|model| Backend::ALL.iter().map(move |b| (model, b))) {
         assert!(!model.elastic.analysis().inputs().is_empty());
         for setting in [500, 125].map(|per_mille| model.within(Kind::Threshold(Threshold), per_mille)) {
             check_gradients_of_the_graph(model, backend, &setting);
