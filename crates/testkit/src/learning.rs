@@ -1,7 +1,7 @@
 //! The law of training: what a setting leaves learns as the dense graph does with everything else set to zero.
 use crate::elastic::ElasticCase;
 use std::collections::BTreeMap;
-use supple_graph::operators::{Binary, BinaryFunction, Constant};
+use supple_graph::operators::{Constant, Where};
 use supple_graph::training::{Gradients, Loss, Optimizer};
 use supple_graph::{Array, DType, Density, Dim, Extent, Graph, Kept, NodeId, Setting, SiteId, Value, Weights};
 
@@ -20,8 +20,8 @@ struct Trained {
     untrainable: usize,
 }
 
-/// Whether a case learns alike in two ways: by the gradients and updates of the graph that its setting leaves, and by those of the dense graph that multiplies
-/// everything which is left out by zero. Losses are equal, and so are, of every parameter, the elements that are left and what the optimizer remembers of them.
+/// Whether a case learns alike in two ways: by the gradients and updates of the graph that its setting leaves, and by those of the dense graph that puts
+/// zero in the place of everything which is left out. Losses are equal, and so are, of every parameter, the elements that are left and what the optimizer remembers of them.
 /// Of the setting only what it chooses along axes counts. Where zeros have no gradient (a root, a logarithm), nothing is compared.
 ///
 /// # Errors
@@ -145,7 +145,7 @@ impl Masked {
         Ok(Some(masked))
     }
 
-    /// A value, or its product with a mask.
+    /// A value, or zero where a mask says so: a product would not hide what is infinite there.
     fn left(&mut self, value: Value, extent: &Extent) -> supple_graph::Result<Option<Value>> {
         let whole = |(kept, dim): (&Kept, &Dim)| kept.count() == dim.count();
         let mut axes = extent.kept.iter().zip(&extent.dense.shape);
@@ -156,9 +156,10 @@ impl Masked {
             return Ok(None);
         }
         let name = format!("{}.{}.mask", self.graph.node(value.node).name, value.slot);
-        let mask = self.graph.add(&name, Constant { value: mask(extent), dtype: DType::F32 }, &[])?;
-        let product = Binary { function: BinaryFunction::Mul };
-        Ok(Some(self.graph.add(format!("{name}ed"), product, &[value, mask])?))
+        let mask = self.graph.add(&name, Constant { value: mask(extent), dtype: DType::Bool }, &[])?;
+        let zero = Constant { value: Array::full(&[], 0.0), dtype: DType::F32 };
+        let zero = self.graph.add(format!("{name}.zero"), zero, &[])?;
+        Ok(Some(self.graph.add(format!("{name}ed"), Where {}, &[mask, value, zero])?))
     }
 }
 
