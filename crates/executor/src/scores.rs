@@ -3,7 +3,7 @@ use crate::error::Result;
 use crate::loss::Batch;
 use crate::trainer::{Gradients, Trainer};
 use std::collections::BTreeMap;
-use supple_graph::{Array, Elastic, Kind, Site, SiteId, Weights, Within};
+use supple_graph::{Array, Elastic, Kind, Site, SiteId, Weights};
 
 /// Scores of the units of one site, in the order in which one kind keeps them longest.
 #[derive(Clone, Debug, PartialEq)]
@@ -34,8 +34,7 @@ pub fn unit_scores<'a>(
         ((id, kind), UnitScores { magnitude, taylor: zeros.clone(), fisher: zeros })
     };
     let ways = |(at, site): (usize, &Site)| site.kinds.clone().into_iter().map(move |kind| (SiteId(at), kind));
-    let leave = |(_, site): &(usize, &Site)| !matches!(site.within, Some(Within::Inputs(_) | Within::Gradient(_)));
-    let ways = sites.iter().enumerate().filter(leave).flat_map(ways);
+    let ways = sites.iter().enumerate().filter(|(_, site)| site.has_weights()).flat_map(ways);
     let mut scores: BTreeMap<_, UnitScores> = ways.map(fresh).collect();
     let dense = elastic.analysis().dense();
     let mut count = 0.0f64;

@@ -126,6 +126,11 @@ impl Site {
         }
     }
 
+    /// Whether weights leave with its units.
+    pub fn has_weights(&self) -> bool {
+        !matches!(self.within, Some(Within::Inputs(_) | Within::Gradient(_)))
+    }
+
     /// Whether some way to leave out units saves work in a phase.
     pub fn saves(&self, phase: Phase) -> bool {
         self.kinds.iter().any(|kind| kind.phases().contains(&phase))

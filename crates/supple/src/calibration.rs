@@ -22,8 +22,10 @@ const WARM: usize = 4;
 const TIMED: usize = 2;
 /// How long a neighbour takes all memory bandwidth, and then none, and how often.
 const NEIGHBOUR: (Duration, u32) = (Duration::from_millis(500), 12);
-/// Shares that quotas are tried at; under the least of them the model of the quota is not known to hold.
-pub(crate) const SHARES: [f64; 4] = [0.2, 0.3, 0.5, 0.8];
+/// Shares that quotas are tried at, ascending.
+const SHARES: [f64; 4] = [0.2, 0.3, 0.5, 0.8];
+/// The share below which the model of the quota is not known to hold.
+pub(crate) const LEAST_SHARE: f64 = SHARES[0];
 /// How long each quota is tried.
 const TRIAL: Duration = Duration::from_millis(1500);
 /// Ticks that kernels are built with, in milliseconds (`CONFIG_HZ` of 1000, 250 and 100), and an exact quota.

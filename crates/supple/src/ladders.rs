@@ -169,16 +169,12 @@ pub fn layer_times(elastic: &Elastic, input: &Batch, threads: usize, rounds: usi
     for Seen { site, layer, learns } in measure::gradient_layers(elastic, batch)? {
         let choices = choices(site);
         let counts: Vec<usize> = choices.iter().map(|&choice| measure::count(&layer, choice)).collect();
-        let (dense, some) = tops_against_dense(&layer, &counts, trial(learns))?;
-        let some = some.into_iter().map(|times| Times { forward: dense.forward, ..times }).collect();
-        found.extend(times_of(site, &choices, (dense, some)));
+        found.extend(times_of(site, &choices, tops_against_dense(&layer, &counts, trial(learns))?));
     }
     for Seen { site, layer, learns } in measure::input_layers(elastic, batch)? {
         let choices = choices(site);
         let counts: Vec<usize> = choices.iter().map(|choice| choice.density.kept(layer.inputs)).collect();
-        let (dense, some) = active_against_dense(layer, &counts, trial(learns))?;
-        let some = some.into_iter().map(|times| Times { backward: dense.backward, ..times }).collect();
-        found.extend(times_of(site, &choices, (dense, some)));
+        found.extend(times_of(site, &choices, active_against_dense(layer, &counts, trial(learns))?));
     }
     Ok(found)
 }

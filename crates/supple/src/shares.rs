@@ -1,5 +1,5 @@
 //! What of a graph's work falls to its sites, phase by phase.
-use supple_graph::{Graph, NodeId, Op, Phase, Site, Within};
+use supple_graph::{Graph, NodeId, Op, Phase, Site};
 
 /// The work of every operator, for one sample.
 #[derive(Clone, Debug)]
@@ -47,8 +47,7 @@ impl Shares {
         for id in touched {
             sum.iter_mut().zip(self.flops[id.0]).for_each(|(sum, flops)| *sum += flops);
         }
-        let is_touched =
-            |phase: Phase| !matches!(site.within, Some(Within::Inputs(_) | Within::Gradient(_))) || site.saves(phase);
+        let is_touched = |phase: Phase| site.has_weights() || site.saves(phase);
         Phase::ALL.map(|phase| {
             let flops = if is_touched(phase) { sum[phase as usize] } else { 0.0 };
             part(flops, self.total[phase as usize])

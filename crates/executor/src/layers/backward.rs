@@ -82,6 +82,21 @@ impl<B: Buffers> Backward<B, 1> for PackBackward {
     }
 }
 
+/// Registers the gradient of the only operand, which is found from that operand, what comes back, and what the call said.
+fn from_input<B: Buffers, C>(
+    ops: Ops<(NodeId, C), 1>,
+    grads: &mut Gradients,
+    checkpointer: &mut Checkpointer,
+    gradient: impl FnOnce(&Floats<B>, &Floats<B>, C) -> Floats<B>,
+) {
+    let dy = grads.consume::<B>(&ops.node);
+    let (x, call) = ops.state;
+    let x = checkpointer.retrieve_node_output::<Floats<B>>(x);
+    if let [Some(node)] = ops.parents {
+        grads.register::<B>(node.id, gradient(&x, &dy, call));
+    }
+}
+
 /// The backward pass of [`Layers::thin_gradient`].
 #[derive(Debug)]
 struct ThinBackward;
@@ -106,12 +121,7 @@ impl<B: Buffers> Backward<B, 1> for ThinInputsBackward {
     type State = (NodeId, usize);
 
     fn backward(self, ops: Ops<Self::State, 1>, grads: &mut Gradients, checkpointer: &mut Checkpointer) {
-        let dy = grads.consume::<B>(&ops.node);
-        let (x, count) = ops.state;
-        let x = checkpointer.retrieve_node_output::<Floats<B>>(x);
-        if let [Some(node)] = ops.parents {
-            grads.register::<B>(node.id, keep_largest::<B>(&x, &dy, count));
-        }
+        from_input::<B, _>(ops, grads, checkpointer, |x, dy, count| keep_largest::<B>(x, dy, count));
     }
 }
 
@@ -143,12 +153,7 @@ impl<B: Buffers> Backward<B, 1> for LargestBackward {
     type State = (NodeId, MaxPoolCall);
 
     fn backward(self, ops: Ops<Self::State, 1>, grads: &mut Gradients, checkpointer: &mut Checkpointer) {
-        let dy = grads.consume::<B>(&ops.node);
-        let (x, call) = ops.state;
-        let x = checkpointer.retrieve_node_output::<Floats<B>>(x);
-        if let [Some(node)] = ops.parents {
-            grads.register::<B>(node.id, largest_backward::<B>(&dy, &x, call));
-        }
+        from_input::<B, _>(ops, grads, checkpointer, |x, dy, call| largest_backward::<B>(dy, x, call));
     }
 }
 

@@ -12,7 +12,8 @@ pub fn linear(tape: &mut Tape, call: &Call<'_>, input: usize) -> Result<Option<V
     let (Op::Linear(op), Some(g)) = (call.op, call.gradient()) else { return Ok(None) };
     let counted = |tape: &mut Tape, value: Value| match op.active {
         Some(count) => {
-            let mask = largest_of_each_row(tape, call.inputs[0], count)?;
+            let magnitudes = tape.map(UnaryFunction::Abs, call.inputs[0])?;
+            let mask = mask_of_greatest(tape, magnitudes, count)?;
             tape.times(value, mask)
         }
         None => Ok(value),
@@ -44,19 +45,16 @@ pub(crate) fn largest(tape: &mut Tape, g: Value, axis: usize, kept: usize) -> Re
     let magnitudes = tape.map(UnaryFunction::Abs, g)?;
     let sums = tape.reduce(Reduction::Sum, &rows, magnitudes)?;
     let sums = tape.reshape(sums, &[Dim::Fixed(count)])?;
-    let top = tape.add(TopK { k: kept, axis: 0, least: false }, &[sums])?;
-    let chosen = tape.one_hot(Value { slot: 1, ..top }, count)?;
-    let mask = tape.add(Reduce { reduction: Reduction::Sum, axes: vec![0], keep: false }, &[chosen])?;
+    let mask = mask_of_greatest(tape, sums, kept)?;
     let behind = tape.rank(g) - axis - 1;
     let mask = tape.reshape(mask, &[vec![Dim::Fixed(count)], vec![Dim::Fixed(1); behind]].concat())?;
     tape.times(g, mask)
 }
 
-/// One for the `count` elements of the last axis of `x` with the largest magnitudes, zero for the others.
-fn largest_of_each_row(tape: &mut Tape, x: Value, count: usize) -> Result<Value> {
-    let (axis, width) = (tape.rank(x) - 1, tape.shape(x).last().map_or(1, |dim| dim.count()));
-    let magnitudes = tape.map(UnaryFunction::Abs, x)?;
-    let top = tape.add(TopK { k: count, axis, least: false }, &[magnitudes])?;
+/// One for the `count` greatest elements of the last axis, of equals the first, and zero for the others.
+fn mask_of_greatest(tape: &mut Tape, scores: Value, count: usize) -> Result<Value> {
+    let (axis, width) = (tape.rank(scores) - 1, tape.shape(scores).last().map_or(1, |dim| dim.count()));
+    let top = tape.add(TopK { k: count, axis, least: false }, &[scores])?;
     let chosen = tape.one_hot(Value { slot: 1, ..top }, width)?;
     tape.add(Reduce { reduction: Reduction::Sum, axes: vec![axis], keep: false }, &[chosen])
 }

@@ -26,22 +26,25 @@ pub fn cuts_against_dense(layer: &Layer, cuts: &[Cut], trial: Trial) -> Result<(
     against_dense(layer, cuts.iter().map(|&cut| LayerCase::chosen(*layer, cut)), trial)
 }
 
-/// The times of a layer whose gradients all count, and of the same where only those of `counts` outputs do; as [`cuts_against_dense`].
+/// The times of a layer whose gradients all count, and of the same where only those of `counts` outputs do, forward alike; as [`cuts_against_dense`].
 ///
 /// # Errors
 /// When it is a convolution of several groups, or a kernel refuses its operands.
 pub fn tops_against_dense(layer: &Layer, counts: &[usize], trial: Trial) -> Result<(Times, Vec<Times>), Error> {
-    against_dense(layer, counts.iter().map(|&count| LayerCase::top(*layer, count)), trial)
+    let (dense, some) = against_dense(layer, counts.iter().map(|&count| LayerCase::top(*layer, count)), trial)?;
+    Ok((dense, some.into_iter().map(|times| Times { forward: dense.forward, ..times }).collect()))
 }
 
 /// The times of a linear layer on all its inputs, and on the `counts` largest alone, the same in all rows, which are looked for, the others being skipped;
-/// as [`cuts_against_dense`].
+/// backward alike; as [`cuts_against_dense`].
 ///
 /// # Errors
 /// When a kernel refuses its operands.
 pub fn active_against_dense(layer: Linear, counts: &[usize], trial: Trial) -> Result<(Times, Vec<Times>), Error> {
     let layer = Layer::Linear(layer);
-    against_dense(&layer, counts.iter().map(|&count| LayerCase::active(layer, count).map(LayerCase::alike)), trial)
+    let cases = counts.iter().map(|&count| LayerCase::active(layer, count).map(LayerCase::alike));
+    let (dense, some) = against_dense(&layer, cases, trial)?;
+    Ok((dense, some.into_iter().map(|times| Times { backward: dense.backward, ..times }).collect()))
 }
 
 fn against_dense(

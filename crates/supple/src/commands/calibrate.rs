@@ -1,6 +1,6 @@
 //! `supple calibrate`
 use super::{End, Opened, read_ladder, table, write_json};
-use crate::calibration::{SHARES, calibrate};
+use crate::calibration::{LEAST_SHARE, calibrate};
 use crate::gauge::Gauge;
 use crate::options::Calibrate;
 use anyhow::{Context, Result};
@@ -33,9 +33,8 @@ pub fn run(options: &Calibrate) -> Result<End> {
             );
         }
     }
-    let least = SHARES.into_iter().fold(1.0, f64::min);
     eprintln!(
-        "calibration: {}; shares from {least} up were tried, lower ones are not validated",
+        "calibration: {}; shares from {LEAST_SHARE} up were tried, lower ones are not validated",
         options.out.display()
     );
     Ok(End::Done)

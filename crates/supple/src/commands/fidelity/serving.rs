@@ -1,6 +1,6 @@
 //! Requests served live and simulated.
 use super::both::BothSides;
-use crate::calibration::{SHARES, calibrate};
+use crate::calibration::{LEAST_SHARE, calibrate};
 use crate::commands::serve::{Live, runs};
 use crate::commands::{Opened, policy, read_json, read_ladder};
 use crate::gauge::Gauge;
@@ -34,10 +34,9 @@ pub(crate) fn both(options: &Fidelity, scenario: &Scenario, trace: &Trace, names
         }
     };
     let conditions = Conditions { scenario, trace, workers: &[Tid::current()], gauge: Some(&gauge) };
-    let least = SHARES.into_iter().fold(1.0, f64::min);
-    if trace.points().iter().any(|(_, share)| *share < least) {
+    if trace.points().iter().any(|(_, share)| *share < LEAST_SHARE) {
         eprintln!(
-            "note: the trace has shares below {least}, which calibration does not try: the twins' stalls there are not validated"
+            "note: the trace has shares below {LEAST_SHARE}, which calibration does not try: the twins' stalls there are not validated"
         );
     }
     let live = runs(&mut executor, &ladder, &batches, conditions, names)?;
