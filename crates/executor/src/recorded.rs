@@ -5,9 +5,9 @@ mod movements;
 
 use burn::tensor::DType as BurnType;
 use burn_capture::TensorId;
-use burn_ir::{OperationIr, ScalarIr, TensorIr};
+use burn_ir::{BinaryOpIr, OperationIr, ScalarIr, ScalarOpIr, TensorIr};
 use std::collections::BTreeMap;
-use supple_graph::operators::Opaque;
+use supple_graph::operators::{Binary, BinaryFunction, Expand, Opaque};
 use supple_graph::{DType, Op};
 
 /// What an operator reads.
@@ -121,4 +121,20 @@ fn number(scalar: ScalarIr) -> f64 {
         ScalarIr::UInt(v) => v as f64,
         ScalarIr::Bool(v) => f64::from(u8::from(v)),
     }
+}
+
+/// A function of two operands.
+fn binary(function: BinaryFunction, ir: &BinaryOpIr) -> Recorded<'_> {
+    Recorded::new(Binary { function }, [&ir.lhs, &ir.rhs], &ir.out)
+}
+
+/// A function whose second operand is one number.
+fn with_number(function: BinaryFunction, ir: &ScalarOpIr) -> Recorded<'_> {
+    Recorded::new(Binary { function }, [&ir.lhs], &ir.out).and_number(number(ir.rhs), &ir.lhs)
+}
+
+/// One number everywhere.
+fn filled(value: f64, out: &TensorIr) -> Recorded<'_> {
+    let one = Source::Number(value, dtype(out), out.shape.len());
+    Recorded::from(Expand { to: Vec::new() }, [one], out)
 }

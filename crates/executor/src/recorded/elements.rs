@@ -1,8 +1,8 @@
 //! Functions of elements, reductions, and products.
-use super::{Recorded, Source, number};
+use super::{Recorded, Source, binary, filled, number, with_number};
 use burn_ir::{
-    BinaryOpIr, BoolOperationIr as Bool, CastOpIr, FloatOperationIr as Float, IntOperationIr as Int,
-    NumericOperationIr as Numeric, PadModeIr, PadOpIr, ReduceDimOpIr, ReduceOpIr, ScalarOpIr, UnaryOpIr,
+    BoolOperationIr as Bool, CastOpIr, FloatOperationIr as Float, IntOperationIr as Int, NumericOperationIr as Numeric,
+    PadModeIr, PadOpIr, ReduceDimOpIr, ReduceOpIr, ScalarOpIr, UnaryOpIr,
 };
 use supple_graph::operators::{
     ArgMax, Binary, BinaryFunction as B, Border, Cast, Clip, Matmul, Pad, Reduce, Reduction as R, Scalar, TopK, Unary,
@@ -23,7 +23,7 @@ pub(super) fn numeric(numeric: &Numeric) -> Option<Recorded<'_>> {
         Numeric::DivScalar(ir) if super::dtype(&ir.out) == supple_graph::DType::F32 => scalar(ir, |v| (1.0 / v, 0.0)),
         Numeric::RemScalar(ir) => with_number(B::Modulo, ir),
         Numeric::Powi(ir) => binary(B::Pow, ir),
-        Numeric::Full(ir) => super::movements::filled(number(ir.value), &ir.out),
+        Numeric::Full(ir) => filled(number(ir.value), &ir.out),
         Numeric::Neg(ir) => unary(U::Neg, ir),
         Numeric::Abs(ir) => unary(U::Abs, ir),
         Numeric::Sign(ir) => unary(U::Sign, ir),
@@ -140,15 +140,6 @@ fn cast(ir: &CastOpIr) -> Recorded<'_> {
 
 fn unary(function: U, ir: &UnaryOpIr) -> Recorded<'_> {
     Recorded::new(Unary { function }, [&ir.input], &ir.out)
-}
-
-pub(super) fn binary(function: B, ir: &BinaryOpIr) -> Recorded<'_> {
-    Recorded::new(Binary { function }, [&ir.lhs, &ir.rhs], &ir.out)
-}
-
-/// A function whose second operand is one number.
-pub(super) fn with_number(function: B, ir: &ScalarOpIr) -> Recorded<'_> {
-    Recorded::new(Binary { function }, [&ir.lhs], &ir.out).and_number(number(ir.rhs), &ir.lhs)
 }
 
 fn squared(ir: &ScalarOpIr) -> Recorded<'_> {

@@ -1,6 +1,5 @@
 //! Operations that move, choose or compare elements of any type.
-use super::elements::{binary, with_number};
-use super::{Recorded, Source, number};
+use super::{Recorded, Source, binary, filled, number, with_number};
 use burn_ir::{BaseOperationIr as Base, FlipOpIr, SliceAssignOpIr, SliceOpIr, TensorIr};
 use supple_graph::operators::{
     BinaryFunction, Cast, Concat, Constant, Cut, Expand, Gather, Permute, Reshape, Slice, Unary, UnaryFunction, Where,
@@ -54,12 +53,6 @@ fn not(recorded: Recorded<'_>) -> Recorded<'_> {
     let Recorded { op, inputs, outputs } = recorded;
     let inputs = vec![Source::Made(Box::new(op), inputs)];
     Recorded { op: Unary { function: UnaryFunction::Not }.into(), inputs, outputs }
-}
-
-/// One number everywhere.
-pub(super) fn filled(value: f64, out: &TensorIr) -> Recorded<'_> {
-    let one = Source::Number(value, super::dtype(out), out.shape.len());
-    Recorded::from(Expand { to: Vec::new() }, [one], out)
 }
 
 /// The part of each axis that goes forwards; `None` when one does not.
