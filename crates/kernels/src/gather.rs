@@ -4,6 +4,7 @@ use crate::pool::LINE;
 use crate::simd::multiply_add;
 use crate::tile::Indices;
 use pulp::Simd;
+use std::ops::Range;
 
 /// Outputs that a tile sums at a time: what fits the registers beside the operands.
 #[inline(always)]
@@ -73,6 +74,11 @@ impl<'a> Row<'a> {
         Self { positions, offsets, height: blocks.height() }
     }
 
+    /// Some of its blocks.
+    pub fn some(self, range: Range<usize>) -> Self {
+        Self { positions: &self.positions[range], ..self }
+    }
+
     /// Whether a tile of `width` pixels from `at` on lies within `planes`, and its weights within `values`.
     fn assert_fits(&self, planes: usize, at: usize, width: usize, values: usize) {
         assert!(self.positions.is_empty() || at + self.offsets.greatest() + width <= planes, "planes are too short");
@@ -97,7 +103,7 @@ macro_rules! sized {
     };
 }
 
-/// `sums[r, p] = start[r] + sum over blocks j of values[j, r] * planes[at + offset of j + p]`, for all outputs r of the row and p below `v` vectors.
+/// `sums[r * stride + p] = start[r] + sum over blocks j of values[j, r] * planes[at + offset of j + p]`, for all outputs r of the row and p below `v` vectors.
 ///
 /// # Panics
 /// When a position lies outside its slice.
@@ -108,14 +114,12 @@ pub(crate) fn gather<S: Simd>(
     (planes, at): (&[f32], usize),
     values: &[f32],
     start: &[f32],
-    (sums, v): (&mut [f32], usize),
+    (sums, stride, v): (&mut [f32], usize, usize),
 ) {
     let (h, width) = (tile_height::<S>(row.height), v * S::F32_LANES);
     row.assert_fits(planes.len(), at, width, values.len());
-    assert!(
-        v == gather_width::<S>(row.height, v) && start.len() >= row.height && sums.len() >= row.height * width,
-        "sums are too short"
-    );
+    let fits = start.len() >= row.height && sums.len() >= (row.height - 1) * stride + width;
+    assert!(v == gather_width::<S>(row.height, v) && fits, "sums are too short");
     for first in (0..row.height).step_by(h) {
         // SAFETY: `h` divides the height, so that `first + h` outputs are within every block, `start` and `sums`. Every position has an offset
         // (asserted by `Row::new`), and a tile from it on lies within `planes` (asserted above).
@@ -123,15 +127,15 @@ pub(crate) fn gather<S: Simd>(
         unsafe {
             let planes = planes.as_ptr().add(at);
             let (values, start) = (values.as_ptr().add(first), start.as_ptr().add(first));
-            let sums = sums.as_mut_ptr().add(first * width);
-            sized!(row.height, v, gather_tile::<S>(simd, row, planes, values, start, sums));
+            let sums = sums.as_mut_ptr().add(first * stride);
+            sized!(row.height, v, gather_tile::<S>(simd, row, planes, values, start, (sums, stride)));
         }
     }
 }
 
 /// # Safety
 /// A tile of `V` vectors from every position of the row on lies in `planes`; `H` weights of every block in `values`, `H` elements in `start`,
-/// `H * V` vectors in `sums`.
+/// `V` vectors at each of `H` strides in `sums`.
 #[expect(unsafe_code, clippy::needless_range_loop, reason = "constant bounds that unroll into registers")]
 #[inline(always)]
 unsafe fn gather_tile<S: Simd, const H: usize, const V: usize>(
@@ -140,7 +144,7 @@ unsafe fn gather_tile<S: Simd, const H: usize, const V: usize>(
     planes: *const f32,
     mut values: *const f32,
     start: *const f32,
-    sums: *mut f32,
+    (sums, stride): (*mut f32, usize),
 ) {
     // SAFETY: the caller's promise, for each pointer.
     unsafe {
@@ -164,13 +168,13 @@ unsafe fn gather_tile<S: Simd, const H: usize, const V: usize>(
         }
         for r in 0..H {
             for v in 0..V {
-                sums.cast::<S::f32s>().add(r * V + v).write_unaligned(sum[r][v]);
+                sums.add(r * stride).cast::<S::f32s>().add(v).write_unaligned(sum[r][v]);
             }
         }
     }
 }
 
-/// `planes[at + offset of j + p] += sum over outputs r of values[j, r] * outputs[r * stride + at + p]` for all blocks j and p below `v` vectors.
+/// `planes[at + offset of j + p] += sum over outputs r of values[j, r] * outputs[r * stride + p]` for all blocks j and p below `v` vectors.
 ///
 /// # Panics
 /// When a position lies outside its slice.
@@ -185,15 +189,15 @@ pub(crate) fn scatter<S: Simd>(
     let (h, width) = (tile_height::<S>(row.height), v * S::F32_LANES);
     row.assert_fits(planes.len(), at, width, values.len());
     assert!(
-        v == tile_width(row.height, v) && outputs.len() >= (row.height - 1) * stride + at + width,
+        v == tile_width(row.height, v) && outputs.len() >= (row.height - 1) * stride + width,
         "outputs are too short"
     );
     for first in (0..row.height).step_by(h) {
-        // SAFETY: as in `gather`; `first + h` strides and a tile from `at` on are within `outputs`.
+        // SAFETY: as in `gather`; a tile at each of `first + h` strides is within `outputs`.
         #[expect(unsafe_code, reason = "bounds are checked once a tile")]
         unsafe {
             let planes = planes.as_mut_ptr().add(at);
-            let outputs = outputs.as_ptr().add(first * stride + at);
+            let outputs = outputs.as_ptr().add(first * stride);
             let values = values.as_ptr().add(first);
             sized!(row.height, v, scatter_tile::<S>(simd, row, planes, values, outputs, stride));
         }
@@ -241,38 +245,60 @@ unsafe fn scatter_tile<S: Simd, const H: usize, const V: usize>(
     }
 }
 
-/// `gradients[j, r] += sum over p below length of outputs[r * stride + at + p] * planes[at + offset of j + p]` for all blocks j and outputs r;
-/// `length` is a whole number of vectors.
+/// Lines of pixels that gradients are summed over.
+#[derive(Clone, Copy)]
+pub(crate) struct Band {
+    /// Lines, and elements of each: a whole number of vectors.
+    pub lines: usize,
+    pub length: usize,
+    /// Elements from one line to the next, of the input and of the output.
+    pub steps: [usize; 2],
+}
+
+impl Band {
+    /// A single line.
+    pub fn line(length: usize) -> Self {
+        Self { lines: 1, length, steps: [0, 0] }
+    }
+
+    /// Elements from the first to the last, of the input and of the output.
+    fn spans(&self) -> [usize; 2] {
+        self.steps.map(|step| (self.lines - 1) * step + self.length)
+    }
+}
+
+/// `gradients[j, r] += sum over pixels p of the band of outputs[r * stride + p] * planes[at + offset of j + p]` for all blocks j and outputs r.
 ///
 /// # Panics
-/// When a position lies outside its slice.
+/// When a position lies outside its slice, or there is no line.
 #[inline(always)]
 pub(crate) fn correlate<S: Simd>(
     simd: S,
     row: Row<'_>,
-    (planes, at, length): (&[f32], usize, usize),
+    (planes, at): (&[f32], usize),
+    band: Band,
     gradients: &mut [f32],
     (outputs, stride): (&[f32], usize),
 ) {
     let h = tile_height::<S>(row.height);
-    row.assert_fits(planes.len(), at, length, gradients.len());
-    assert!(outputs.len() >= (row.height - 1) * stride + at + length, "outputs are too short");
-    let vectors = length / S::F32_LANES;
+    let [input, output] = band.spans();
+    row.assert_fits(planes.len(), at, input, gradients.len());
+    assert!(outputs.len() >= (row.height - 1) * stride + output, "outputs are too short");
     for first in (0..row.height).step_by(h) {
         let mut j = 0;
         while j < row.positions.len() {
             let together = tile_width(row.height, row.positions.len() - j);
-            // SAFETY: as in `gather`; `j + together` blocks are in the row and their values in `gradients`; `first + h` strides and `length`
-            // elements from `at` on are within `outputs`.
+            // SAFETY: as in `gather`; `j + together` blocks are in the row and their values in `gradients`; a band at each of `first + h` strides is
+            // within `outputs`.
             #[expect(unsafe_code, reason = "bounds are checked once a row")]
             unsafe {
                 let planes = planes.as_ptr().add(at);
-                let outputs = outputs.as_ptr().add(first * stride + at);
+                let outputs = outputs.as_ptr().add(first * stride);
                 let gradients = gradients.as_mut_ptr().add(j * row.height + first);
                 sized!(
                     row.height,
                     together,
-                    correlate_tile::<S>(simd, (row, j), planes, gradients, (outputs, stride), vectors)
+                    correlate_tile::<S>(simd, (row, j), planes, gradients, (outputs, stride), band)
                 );
             }
             j += together;
@@ -281,8 +307,8 @@ pub(crate) fn correlate<S: Simd>(
 }
 
 /// # Safety
-/// `J` blocks from `j` on are in the row; `vectors` vectors from each of their positions on lie in `planes`; `H` gradients of each in
-/// `gradients`; `vectors` vectors at each of `H` strides in `outputs`.
+/// `J` blocks from `j` on are in the row; the band from each of their positions on lies in `planes`; `H` gradients of each in `gradients`; the band at
+/// each of `H` strides in `outputs`.
 #[expect(unsafe_code, clippy::needless_range_loop, reason = "constant bounds that unroll into registers")]
 #[inline(always)]
 unsafe fn correlate_tile<S: Simd, const H: usize, const J: usize>(
@@ -291,25 +317,29 @@ unsafe fn correlate_tile<S: Simd, const H: usize, const J: usize>(
     planes: *const f32,
     gradients: *mut f32,
     (outputs, stride): (*const f32, usize),
-    vectors: usize,
+    band: Band,
 ) {
     // SAFETY: the caller's promise, for each pointer.
     unsafe {
-        let mut from = [planes.cast::<S::f32s>(); J];
+        let mut from = [planes; J];
         for i in 0..J {
             let position = *row.positions.get_unchecked(j + i);
-            from[i] = planes.add(row.offsets.at_unchecked(position.into())).cast();
+            from[i] = planes.add(row.offsets.at_unchecked(position.into()));
         }
         let mut sum = [[simd.splat_f32s(0.0); H]; J];
-        for p in 0..vectors {
-            let mut x = [simd.splat_f32s(0.0); J];
-            for i in 0..J {
-                x[i] = from[i].add(p).read_unaligned();
-            }
-            for r in 0..H {
-                let y = outputs.add(r * stride).cast::<S::f32s>().add(p).read_unaligned();
+        for line in 0..band.lines {
+            let outputs = outputs.add(line * band.steps[1]);
+            let skip = line * band.steps[0];
+            for p in (0..band.length).step_by(S::F32_LANES) {
+                let mut x = [simd.splat_f32s(0.0); J];
                 for i in 0..J {
-                    sum[i][r] = multiply_add(simd, x[i], y, sum[i][r]);
+                    x[i] = from[i].add(skip + p).cast::<S::f32s>().read_unaligned();
+                }
+                for r in 0..H {
+                    let y = outputs.add(r * stride + p).cast::<S::f32s>().read_unaligned();
+                    for i in 0..J {
+                        sum[i][r] = multiply_add(simd, x[i], y, sum[i][r]);
+                    }
                 }
             }
         }

@@ -2,6 +2,7 @@
 use crate::kernel::{Kernel, Key};
 
 mod active_inputs;
+mod block_lines;
 mod block_planes;
 mod block_rows;
 mod dense_conv2d;
@@ -10,6 +11,7 @@ mod depthwise_conv2d;
 mod narrow_conv2d;
 
 pub use active_inputs::ActiveInputs;
+pub use block_lines::BlockLines;
 pub use block_planes::BlockPlanes;
 pub use block_rows::BlockRows;
 pub use dense_conv2d::DenseConv2d;
@@ -17,8 +19,8 @@ pub use dense_linear::DenseLinear;
 pub use depthwise_conv2d::DepthwiseConv2d;
 pub use narrow_conv2d::NarrowConv2d;
 
-static ALL: [&dyn Kernel; 7] =
-    [&DenseLinear, &DepthwiseConv2d, &NarrowConv2d, &DenseConv2d, &BlockRows, &BlockPlanes, &ActiveInputs];
+static ALL: [&dyn Kernel; 8] =
+    [&DenseLinear, &DepthwiseConv2d, &NarrowConv2d, &DenseConv2d, &BlockRows, &BlockLines, &BlockPlanes, &ActiveInputs];
 
 /// Every kernel.
 pub fn all() -> &'static [&'static dyn Kernel] {

@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 pub mod adam;
 pub mod attention;
+mod axis;
 pub mod bench;
 mod conv;
 mod depthwise;
@@ -11,6 +12,7 @@ pub mod kernels;
 pub mod layer;
 pub mod limits;
 mod linear;
+mod lines;
 mod matrix;
 pub mod max_pool;
 pub mod pack;

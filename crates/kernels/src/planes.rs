@@ -1,47 +1,27 @@
 //! Activations with the pixels innermost, so that every position of a kernel is one distance for all pixels.
+use crate::axis::Axis;
 use crate::gather::prefetch;
 use crate::layer::{Conv2d, Layer, Linear};
 use crate::simd::{copy_few, dispatch};
 use crate::transpose::Transpose;
 use std::ops::Range;
 
-/// How some samples lie as planes. Pixel `(row, column)` of the output of sample `s` is at `(s * rows + row) * pitch + column`, and what a position of
+/// How some samples lie as planes. Pixel `(row, column)` of the output of sample `s` is at `(s * rows + row) * columns + column`, and what a position of
 /// the kernel sees of it lies as far from there as [`offsets`](Self::offsets) says. The zeros on the right of a line are those on the left of the next
 /// one, and those below a sample are those above the next one. With a stride, every residue is a plane of its own.
 ///
 /// A linear layer is a convolution of images of one pixel.
 pub(crate) struct Planes {
     conv: Conv2d,
-    out: [usize; 2],
-    /// Lines of one sample, and elements of a line.
-    rows: usize,
-    pitch: usize,
-    /// Steps from the first position to the last, down and right.
-    reach: [usize; 2],
-    /// Residues of the stride that positions have, down and right.
-    residues: [Vec<usize>; 2],
+    /// Down and right.
+    axes: [Axis; 2],
     lanes: usize,
 }
 
 impl Planes {
     pub fn new(layer: &Layer, lanes: usize) -> Self {
         let conv = normal(layer);
-        let out = conv.output_size();
-        let far = |a: usize, k: usize| k * conv.dilation[a];
-        let reach = [0, 1].map(|a| far(a, conv.kernel[a] - 1) / conv.stride[a]);
-        let residues = [0, 1].map(|a| {
-            let mut found: Vec<usize> = (0..conv.kernel[a]).map(|k| far(a, k) % conv.stride[a]).collect();
-            found.sort_unstable();
-            found.dedup();
-            found
-        });
-        let [rows, pitch] = [0, 1].map(|a| {
-            let zeros = conv.padding[a] / conv.stride[a];
-            let data = (conv.size[a] + conv.padding[a]).saturating_sub(1) / conv.stride[a] + 1;
-            let seen = out[a] + reach[a];
-            data.min(seen).max(seen.saturating_sub(zeros)).max(out[a])
-        });
-        Self { conv, out, rows, pitch, reach, residues, lanes }
+        Self { axes: [0, 1].map(|a| Axis::new(&conv, a)), conv, lanes }
     }
 
     /// The layer as a convolution.
@@ -51,46 +31,43 @@ impl Planes {
 
     /// Pixels of the output of a sample.
     pub fn pixels(&self) -> usize {
-        self.out[0] * self.out[1]
+        self.axes[0].out * self.axes[1].out
     }
 
     /// Elements from the first pixel of a sample to that of the next.
     pub fn sample(&self) -> usize {
-        self.rows * self.pitch
+        self.axes[0].length * self.axes[1].length
     }
 
     /// Elements from the first pixel of the first of `samples` to the last pixel of the last, in whole vectors.
     pub fn length(&self, samples: usize) -> usize {
-        let last = (samples * self.rows).saturating_sub(self.rows - self.out[0]) * self.pitch;
-        last.saturating_sub(self.pitch - self.out[1]).next_multiple_of(self.lanes)
+        let [down, right] = &self.axes;
+        let last = (samples * down.length).saturating_sub(down.length - down.out) * right.length;
+        last.saturating_sub(right.length - right.out).next_multiple_of(self.lanes)
     }
 
     /// Elements from one plane of the input to the next.
     pub fn span(&self, samples: usize) -> usize {
-        let reach = self.reach[0] * self.pitch + self.reach[1];
+        let [down, right] = &self.axes;
+        let reach = down.reach * right.length + right.reach;
         (self.length(samples) + reach).max(samples * self.sample()).next_multiple_of(self.lanes)
     }
 
     /// Planes of an input channel.
     pub fn residues(&self) -> usize {
-        self.residues[0].len() * self.residues[1].len()
+        self.axes[0].residues.len() * self.axes[1].residues.len()
     }
 
     /// How far each position of a group sees.
     pub fn offsets(&self, samples: usize) -> Vec<u32> {
-        let (conv, span) = (&self.conv, self.span(samples));
-        let along = |a: usize, k: usize| {
-            let far = k * conv.dilation[a];
-            let residue = self.residues[a].iter().position(|&r| r == far % conv.stride[a]).unwrap_or(0);
-            (residue, far / conv.stride[a])
-        };
+        let (conv, span, [rows, columns]) = (&self.conv, self.span(samples), &self.axes);
         let mut offsets = Vec::with_capacity(conv.row());
         for channel in 0..conv.group_inputs() {
             for k in 0..conv.kernel[0] {
                 for l in 0..conv.kernel[1] {
-                    let ((top, down), (left, right)) = (along(0, k), along(1, l));
-                    let plane = channel * self.residues() + top * self.residues[1].len() + left;
-                    offsets.push((plane * span + down * self.pitch + right) as u32);
+                    let ((top, down), (left, right)) = (rows.sees(k), columns.sees(l));
+                    let plane = channel * self.residues() + top * columns.residues.len() + left;
+                    offsets.push((plane * span + down * columns.length + right) as u32);
                 }
             }
         }
@@ -154,25 +131,20 @@ impl Planes {
 
     /// Every line that has pixels of the input, of the planes of one channel.
     fn lines(&self, samples: usize) -> Vec<Line> {
-        let (conv, span) = (&self.conv, self.span(samples));
-        let along = |a: usize, residue: usize, most: usize| {
-            let first = conv.padding[a].saturating_sub(residue).div_ceil(conv.stride[a]);
-            let end = (conv.size[a] + conv.padding[a]).saturating_sub(residue).div_ceil(conv.stride[a]);
-            first..end.min(most)
-        };
+        let (span, [down, right]) = (self.span(samples), &self.axes);
         let mut lines = Vec::new();
-        for (top, &down) in self.residues[0].iter().enumerate() {
-            for (left, &right) in self.residues[1].iter().enumerate() {
-                let plane = (top * self.residues[1].len() + left) * span;
-                let (rows, columns) = (along(0, down, self.rows), along(1, right, self.pitch));
+        for (top, &below) in down.residues.iter().enumerate() {
+            for (left, &beside) in right.residues.iter().enumerate() {
+                let plane = (top * right.residues.len() + left) * span;
+                let (rows, columns) = (down.places(below), right.places(beside));
                 if columns.is_empty() {
                     continue;
                 }
-                let first = columns.start * conv.stride[1] + right - conv.padding[1];
+                let first = right.pixel(beside, columns.start);
                 for sample in 0..samples {
                     for row in rows.clone() {
-                        let image = (row * conv.stride[0] + down - conv.padding[0]) * conv.size[1] + first;
-                        let plane = plane + (sample * self.rows + row) * self.pitch + columns.start;
+                        let image = down.pixel(below, row) * self.conv.size[1] + first;
+                        let plane = plane + (sample * down.length + row) * right.length + columns.start;
                         lines.push(Line { sample, plane, image, count: columns.len() });
                     }
                 }
@@ -250,9 +222,10 @@ impl Planes {
     /// The pixels of the output within a range of a plane, as stretches of a line; of a sample, where nothing is between its lines.
     pub fn runs(&self, range: Range<usize>, samples: usize) -> impl Iterator<Item = Run> + '_ {
         let flat = self.is_flat();
-        let [rows, pitch, down, right] = match self.out {
-            [down, right] if right == self.pitch => [1, self.sample(), 1, down * right],
-            [down, right] => [self.rows, self.pitch, down, right],
+        let [down, right] = &self.axes;
+        let [rows, pitch, down, right] = match right.out == right.length {
+            true => [1, self.sample(), 1, self.pixels()],
+            false => [down.length, right.length, down.out, right.out],
         };
         let lines = range.start / pitch..range.end.div_ceil(pitch).min(samples * rows);
         lines.filter(move |_| !flat).filter_map(move |line| {

@@ -30,6 +30,22 @@ pub(crate) fn dispatch<O: WithSimd>(op: O) -> O::Output {
     }
 }
 
+/// Elements of a vector of [`dispatch`].
+pub(crate) fn lanes() -> usize {
+    dispatch(Lanes)
+}
+
+struct Lanes;
+
+impl WithSimd for Lanes {
+    type Output = usize;
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _simd: S) -> usize {
+        S::F32_LANES
+    }
+}
+
 /// Whether vectors are arrays, for which a multiply-add in one rounding would be a call for each element.
 #[inline(always)]
 fn is_emulated<S: Simd>() -> bool {
@@ -137,4 +153,15 @@ pub(crate) fn are_finite<S: Simd>(simd: S, values: &[f32]) -> bool {
     let zero = simd.splat_f32s(0.0);
     let sum = head.iter().fold(zero, |sum, v| multiply_add(simd, *v, zero, sum));
     (simd.reduce_sum_f32s(sum) + tail.iter().map(|v| v * 0.0).sum::<f32>()) == 0.0
+}
+
+/// The sum of a whole number of vectors.
+#[inline(always)]
+pub(crate) fn sum<S: Simd>(simd: S, values: &[f32]) -> f32 {
+    let (vectors, _) = S::as_simd_f32s(values);
+    let mut sums = [simd.splat_f32s(0.0); 4];
+    for some in vectors.chunks(4) {
+        sums.iter_mut().zip(some).for_each(|(sum, v)| *sum = simd.add_f32s(*sum, *v));
+    }
+    sums.into_iter().map(|sum| simd.reduce_sum_f32s(sum)).sum()
 }

@@ -1,7 +1,9 @@
 //! Transposing blocks of a matrix.
+use crate::simd::copy_few;
 #[cfg(target_arch = "x86_64")]
 use pulp::x86::{V3, V4};
 use pulp::{Simd, WithSimd, bytemuck};
+use std::ops::Range;
 #[cfg(target_arch = "x86_64")]
 use std::{any::Any, arch::x86_64::__m256};
 
@@ -152,7 +154,7 @@ fn transpose<S: Simd>(
             }
         }
     }
-    let mut rest = |rows: std::ops::Range<usize>, columns: std::ops::Range<usize>| {
+    let mut rest = |rows: Range<usize>, columns: Range<usize>| {
         for r in rows {
             for c in columns.clone() {
                 to[c * to_stride + r] = from[r * from_stride + c];
@@ -161,6 +163,83 @@ fn transpose<S: Simd>(
     };
     rest(whole_rows..rows, 0..columns);
     rest(0..whole_rows, whole_columns..columns);
+}
+
+/// Elements that lie nowhere.
+const NOWHERE: u32 = u32::MAX;
+
+/// Where blocks of eight of `0..count` begin, the last at the end; one that is not whole where there are fewer.
+#[inline(always)]
+fn starts(count: usize) -> impl Iterator<Item = usize> + Clone {
+    (0..count).step_by(8).map(move |start| start.min(count.saturating_sub(8)))
+}
+
+/// `to[places[c] + r] = from[r * stride + c]` for all r below `rows` and c below `columns`, but where a place is [`u32::MAX`].
+#[inline(always)]
+pub(crate) fn columns_of<S: Simd>(simd: S, from: (&[f32], usize), size: [usize; 2], to: (&mut [f32], &[u32])) {
+    match size.map(|count| count.min(8)) {
+        [8, 8] => columns_in_blocks(simd, from, size, to, [8, 8]),
+        few => columns_in_blocks(simd, from, size, to, few),
+    }
+}
+
+/// [`columns_of`], a block of `high` rows and `wide` columns at a time.
+#[inline(always)]
+fn columns_in_blocks<S: Simd>(
+    simd: S,
+    (from, stride): (&[f32], usize),
+    [rows, columns]: [usize; 2],
+    (to, places): (&mut [f32], &[u32]),
+    [high, wide]: [usize; 2],
+) {
+    for c in starts(columns) {
+        let places = &places[c..c + wide];
+        for r in starts(rows) {
+            let mut block = [[0.0; 8]; 8];
+            for (i, to) in block[..high].iter_mut().enumerate() {
+                copy_few(&from[(r + i) * stride + c..][..wide], &mut to[..wide]);
+            }
+            for (line, &place) in transpose8(simd, block).iter().zip(places) {
+                if place != NOWHERE {
+                    copy_few(&line[..high], &mut to[place as usize + r..][..high]);
+                }
+            }
+        }
+    }
+}
+
+/// `rows[r][columns.start + c] = from[places[c] + r]` for all columns, zero where a place is [`u32::MAX`].
+#[inline(always)]
+pub(crate) fn rows_of<S: Simd>(simd: S, from: (&[f32], &[u32]), rows: &mut [&mut [f32]], columns: Range<usize>) {
+    match [rows.len().min(8), columns.len().min(8)] {
+        [8, 8] => rows_in_blocks(simd, from, rows, columns, [8, 8]),
+        few => rows_in_blocks(simd, from, rows, columns, few),
+    }
+}
+
+/// [`rows_of`], a block of `high` rows and `wide` columns at a time.
+#[inline(always)]
+fn rows_in_blocks<S: Simd>(
+    simd: S,
+    (from, places): (&[f32], &[u32]),
+    rows: &mut [&mut [f32]],
+    columns: Range<usize>,
+    [high, wide]: [usize; 2],
+) {
+    for c in starts(columns.len()) {
+        let places = &places[c..c + wide];
+        for r in starts(rows.len()) {
+            let mut block = [[0.0; 8]; 8];
+            for (to, &place) in block.iter_mut().zip(places) {
+                if place != NOWHERE {
+                    copy_few(&from[place as usize + r..][..high], &mut to[..high]);
+                }
+            }
+            for (line, row) in transpose8(simd, block).iter().zip(&mut rows[r..r + high]) {
+                copy_few(&line[..wide], &mut row[columns.start + c..][..wide]);
+            }
+        }
+    }
 }
 
 /// `to[c * to_stride + r] = from[r * from_stride + c]` for all r below `rows` and c below `columns`, with the vectors of a machine.

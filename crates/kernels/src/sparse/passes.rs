@@ -1,12 +1,12 @@
 //! The passes of a sparse layer on planes of pixels.
 use super::{CHANNELS, PIXELS, Part, Pass};
-use crate::gather::{Row, WIDEST, correlate, gather, gather_width, scatter, tile_width};
+use crate::gather::{Band, Row, WIDEST, correlate, gather, gather_width, scatter, tile_width};
 use crate::kernel::Operands;
 use crate::layer::Layer;
 use crate::pattern::{Blocks, Shape};
 use crate::planes::{Planes, Run};
 use crate::pool::{Scratch, for_each, split};
-use crate::simd::{dispatch, relu_all};
+use crate::simd::{dispatch, relu_all, sum};
 use crate::tile::Indices;
 use pulp::{Simd, WithSimd};
 use std::ops::Range;
@@ -160,7 +160,7 @@ impl WithSimd for Gather<'_, '_> {
                 for (row, i) in rows.clone().zip((0..).step_by(height)) {
                     let values = pass.values(row, w);
                     let row = Row::new(&pass.blocks, row, offsets);
-                    let sums = (&mut sums[i * width..][..height * width], tile.vectors);
+                    let sums = (&mut sums[i * width..][..height * width], width, tile.vectors);
                     gather(simd, row, (input, tile.at), values, &bias[i..][..height], sums);
                 }
                 if relu {
@@ -202,7 +202,8 @@ impl WithSimd for Scatter<'_, '_> {
                 for (row, i) in rows.clone().zip((0..).step_by(height)) {
                     let values = pass.values(row, w);
                     let row = Row::new(&pass.blocks, row, offsets);
-                    scatter(simd, row, (sums, tile.at, tile.vectors), values, (&output[i * length..], length));
+                    let output = &output[i * length + tile.at..];
+                    scatter(simd, row, (sums, tile.at, tile.vectors), values, (output, length));
                 }
             }
         }
@@ -282,21 +283,10 @@ impl WithSimd for Correlate<'_, '_> {
             for ((row, i), dw) in rows.zip((0..).step_by(height)).zip(gradients.by_ref()) {
                 let row = Row::new(&pass.blocks, row, offsets);
                 for at in (0..length).step_by(PIXELS) {
-                    let some = PIXELS.min(length - at);
-                    correlate(simd, row, (input, at, some), dw, (&output[i * length..], length));
+                    let band = Band::line(PIXELS.min(length - at));
+                    correlate(simd, row, (input, at), band, dw, (&output[i * length + at..], length));
                 }
             }
         }
     }
-}
-
-/// The sum of a whole number of vectors.
-#[inline(always)]
-fn sum<S: Simd>(simd: S, values: &[f32]) -> f32 {
-    let (vectors, _) = S::as_simd_f32s(values);
-    let mut sums = [simd.splat_f32s(0.0); 4];
-    for some in vectors.chunks(4) {
-        sums.iter_mut().zip(some).for_each(|(sum, v)| *sum = simd.add_f32s(*sum, *v));
-    }
-    sums.into_iter().map(|sum| simd.reduce_sum_f32s(sum)).sum()
 }

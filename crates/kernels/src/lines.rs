@@ -1,0 +1,207 @@
+//! Block-sparse convolutions on lines: activations with the samples innermost.
+use crate::axis::Axis;
+use crate::layer::Conv2d;
+use crate::transpose::{columns_of, rows_of};
+use pulp::Simd;
+use std::ops::Range;
+
+mod passes;
+mod sorted;
+
+pub(crate) use passes::run;
+
+/// Bytes of lines that one job takes: with its output, they stay in the second-level cache.
+const CACHED: usize = 512 << 10;
+/// Channels that are moved at a time: their pixels fill whole vectors, however few a channel has.
+pub(crate) const CHANNELS: usize = 8;
+/// Where a pixel lies that no position of the kernel sees.
+const NOWHERE: u32 = u32::MAX;
+
+/// How some samples lie as lines: `[channel][row][residue of the stride][column][sample]`. A position of the kernel moves a line of the output by one
+/// distance, and nothing is computed but the line itself: positions above and below the input are left out, those beside it see zeros.
+pub(crate) struct Lines {
+    conv: Conv2d,
+    /// Down and right.
+    axes: [Axis; 2],
+    samples: usize,
+    lanes: usize,
+    /// Where the pixels of some channels lie, from the first line of the first.
+    input: Vec<u32>,
+    output: Vec<u32>,
+    /// The zeros of a row.
+    zeros: Vec<Range<usize>>,
+}
+
+impl Lines {
+    pub fn new(conv: &Conv2d, samples: usize, lanes: usize) -> Self {
+        let axes = [0, 1].map(|a| Axis::new(conv, a));
+        let (input, output) = (Vec::new(), Vec::new());
+        let mut this = Self { conv: *conv, axes, samples, lanes, input, output, zeros: Vec::new() };
+        let mut row = vec![NOWHERE; conv.size[1]];
+        let mut next = 0;
+        let right = &this.axes[1];
+        for (i, &residue) in right.residues.iter().enumerate() {
+            let places = right.places(residue);
+            this.zeros.push(next * samples..(i * right.length + places.start) * samples);
+            places.clone().for_each(|at| row[right.pixel(residue, at)] = ((i * right.length + at) * samples) as u32);
+            next = i * right.length + places.end;
+        }
+        this.zeros.push(next * samples..this.step());
+        let moved = |place: u32, by: usize| if place == NOWHERE { NOWHERE } else { place + by as u32 };
+        let rows = 0..CHANNELS * conv.size[0];
+        this.input = rows
+            .flat_map(|line| row.iter().map(move |&place| (place, line)))
+            .map(|(place, line)| moved(place, line * this.step()))
+            .collect();
+        let pixels = (0..CHANNELS * this.axes[0].out).flat_map(|line| (0..this.axes[1].out).map(move |at| (line, at)));
+        this.output = pixels.map(|(line, at)| (line * this.width() + at * samples) as u32).collect();
+        this
+    }
+
+    /// Elements of a row of the input.
+    pub fn step(&self) -> usize {
+        self.axes[1].residues.len() * self.axes[1].length * self.samples
+    }
+
+    /// Elements of a channel of the input.
+    pub fn channel(&self) -> usize {
+        self.conv.size[0] * self.step()
+    }
+
+    /// Elements of a line of the output, in whole vectors.
+    pub fn width(&self) -> usize {
+        (self.axes[1].out * self.samples).next_multiple_of(self.lanes)
+    }
+
+    /// Lines of the output.
+    pub fn rows(&self) -> usize {
+        self.axes[0].out
+    }
+
+    /// Elements of a channel of the output.
+    pub fn plane(&self) -> usize {
+        self.rows() * self.width()
+    }
+
+    /// Elements before the first channel of the input: rows above it, which are never used.
+    pub fn head(&self) -> usize {
+        self.conv.padding[0] * self.step()
+    }
+
+    /// Elements of the input with what lies before and after it.
+    pub fn span(&self) -> usize {
+        let channels = self.head() + self.conv.inputs * self.channel();
+        let last = self.at(self.rows().saturating_sub(1)) + self.width();
+        let beyond = (self.conv.kernel[0] - 1) * self.conv.dilation[0] * self.step();
+        channels.max(
+            self.conv.inputs.saturating_sub(1) * self.channel()
+                + last
+                + beyond
+                + self.step()
+                + self.axes[1].reach * self.samples,
+        )
+    }
+
+    /// The channels of the input, with zeros before and after them.
+    pub fn framed<'i>(&self, input: &'i mut [f32]) -> &'i mut [f32] {
+        let (head, rest) = input.split_at_mut(self.head());
+        let (channels, tail) = rest.split_at_mut(self.conv.inputs * self.channel());
+        head.fill(0.0);
+        tail.fill(0.0);
+        channels
+    }
+
+    /// Where a line of the output begins in the input, from the head on.
+    pub fn at(&self, row: usize) -> usize {
+        row * self.conv.stride[0] * self.step()
+    }
+
+    /// Rows of the input from one line of the output to the next, in elements.
+    pub fn stride(&self) -> usize {
+        self.at(1)
+    }
+
+    /// The rows of the kernel that a line of the output sees the input from.
+    pub fn seen(&self, row: usize) -> Range<usize> {
+        self.axes[0].positions(row, self.conv.kernel[0])
+    }
+
+    /// The lines of the output that see the input from a row of the kernel.
+    pub fn seeing(&self, k: usize) -> Range<usize> {
+        self.axes[0].outputs(k)
+    }
+
+    /// How far each position of a group sees.
+    pub fn offsets(&self) -> Vec<u32> {
+        let (conv, [_, right]) = (&self.conv, &self.axes);
+        let mut offsets = Vec::with_capacity(conv.row());
+        for channel in 0..conv.group_inputs() {
+            for k in 0..conv.kernel[0] {
+                for l in 0..conv.kernel[1] {
+                    let (residue, far) = right.sees(l);
+                    let row = channel * self.channel() + k * conv.dilation[0] * self.step();
+                    offsets.push((row + (residue * right.length + far) * self.samples) as u32);
+                }
+            }
+        }
+        offsets
+    }
+
+    /// Writes the lines of some channels; `x` starts at the first of the samples, `lines` at the first row of the first channel.
+    #[inline(always)]
+    pub fn fill_input<S: Simd>(&self, simd: S, x: &[f32], channels: Range<usize>, lines: &mut [f32]) {
+        let image = self.conv.size[0] * self.conv.size[1];
+        for (first, lines) in channels.clone().step_by(CHANNELS).zip(lines.chunks_mut(CHANNELS * self.channel().max(1)))
+        {
+            let pixels = CHANNELS.min(channels.end - first) * image;
+            for row in lines.chunks_exact_mut(self.step()) {
+                self.zeros.iter().for_each(|zeros| row[zeros.clone()].fill(0.0));
+            }
+            let from = (&x[first * image..], self.conv.inputs * image);
+            columns_of(simd, from, [self.samples, pixels], (lines, &self.input));
+        }
+    }
+
+    /// Writes lines like those of [`fill_input`](Self::fill_input) of all channels to the gradient of the input.
+    #[inline(always)]
+    pub fn write_input<S: Simd>(&self, simd: S, lines: &[f32], dx: &mut [&mut [f32]]) {
+        let image = self.conv.size[0] * self.conv.size[1];
+        for first in (0..self.conv.inputs).step_by(CHANNELS) {
+            let pixels = CHANNELS.min(self.conv.inputs - first) * image;
+            let from = (&lines[first * self.channel()..], &*self.input);
+            rows_of(simd, from, dx, first * image..first * image + pixels);
+        }
+    }
+
+    /// Writes the lines of the gradient of at most [`CHANNELS`] output channels, zero behind each; `dy` starts at the first of the samples.
+    #[inline(always)]
+    pub fn fill_output<S: Simd>(&self, simd: S, dy: &[f32], channels: Range<usize>, lines: &mut [f32]) {
+        let pixels = self.rows() * self.axes[1].out;
+        for line in lines[..channels.len() * self.plane()].chunks_exact_mut(self.width().max(1)) {
+            line[self.axes[1].out * self.samples..].fill(0.0);
+        }
+        let from = (&dy[channels.start * pixels..], self.conv.outputs * pixels);
+        columns_of(simd, from, [self.samples, channels.len() * pixels], (lines, &self.output));
+    }
+
+    /// Writes lines like those of [`fill_output`](Self::fill_output) to the output.
+    #[inline(always)]
+    pub fn write_output<S: Simd>(&self, simd: S, lines: &[f32], channels: Range<usize>, y: &mut [&mut [f32]]) {
+        let pixels = self.rows() * self.axes[1].out;
+        rows_of(simd, (lines, &self.output), y, channels.start * pixels..channels.end * pixels);
+    }
+}
+
+/// How many samples lie side by side: as many as the cache holds and every thread gets, so that the fewest vectors are computed in all, which come second.
+pub(crate) fn together(conv: &Conv2d, lanes: usize, threads: usize) -> (usize, usize) {
+    /// Samples beyond which nothing is gained.
+    const MOST: usize = 64;
+    let [down, right] = [0, 1].map(|a| Axis::new(conv, a));
+    let each = conv.inputs * conv.size[0] * right.residues.len() * right.length * size_of::<f32>();
+    let most = (CACHED / each.max(1)).min(MOST).min(conv.batch.div_ceil(threads.max(1))).max(1);
+    // Twice the vectors of a line, and one for what a line costs besides.
+    let line = |samples: usize| if samples == 0 { 0 } else { 2 * (samples * right.out).div_ceil(lanes) + 1 };
+    let cost = |samples: &usize| (conv.batch / samples * line(*samples) + line(conv.batch % samples)) * down.out;
+    let best = (1..=most).rev().min_by_key(cost).unwrap_or(1);
+    (best, cost(&best) / 2)
+}

@@ -1,0 +1,357 @@
+//! The passes of a block-sparse convolution on lines.
+use super::sorted::Sorted;
+use super::{CHANNELS, Lines, together};
+use crate::gather::{Band, Row, correlate, gather, gather_width, scatter, tile_width};
+use crate::kernel::Operands;
+use crate::layer::{Conv2d, Layer};
+use crate::pattern::{Blocks, Shape};
+use crate::pool::{Scratch, for_each, split};
+use crate::simd::{dispatch, relu_all, sum};
+use crate::tile::Indices;
+use pulp::{Simd, WithSimd};
+use std::ops::Range;
+
+/// Elements of a line that gradients of weights are summed over at a time: those of a row of blocks stay in the first-level cache.
+const ELEMENTS: usize = 768;
+
+/// Runs a pass over the blocks of a sound convolution, whose operands fit.
+pub(crate) fn run(conv: Conv2d, blocks: Blocks<'_>, operands: Operands<'_>, threads: usize) {
+    dispatch(Call { conv, blocks, operands, threads });
+}
+
+struct Call<'a> {
+    conv: Conv2d,
+    blocks: Blocks<'a>,
+    operands: Operands<'a>,
+    threads: usize,
+}
+
+impl WithSimd for Call<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        let Self { conv, blocks, operands, threads } = self;
+        let shape = Shape::of(&Layer::Conv2d(conv));
+        let density = blocks.kept() as f64 / shape.positions.max(1) as f64;
+        let threads = if Layer::Conv2d(conv).flops() * density < 1e6 { 1 } else { threads.max(1) };
+        let sorted = Sorted::new(&blocks, &conv, shape.rows(blocks.height()));
+        let pass = Pass { conv, shape, sorted, stored: blocks.stored(), height: blocks.height(), threads };
+        match operands {
+            Operands::Forward { x, w, b, relu, y } => pass.forward(simd, x, w, (b, relu), y),
+            Operands::BackwardInput { dy, w, dx } => pass.backward_input(simd, dy, w, dx),
+            Operands::BackwardWeight { dy, x, dw, db } => pass.backward_weight(simd, dy, x, dw, db),
+        }
+    }
+}
+
+struct Pass {
+    conv: Conv2d,
+    shape: Shape,
+    sorted: Sorted,
+    stored: usize,
+    height: usize,
+    threads: usize,
+}
+
+impl Pass {
+    /// Elements of a sample of x, and of y.
+    fn sizes(&self) -> [usize; 2] {
+        let [height, width] = self.conv.output_size();
+        [self.conv.inputs * self.conv.size[0] * self.conv.size[1], self.conv.outputs * height * width]
+    }
+
+    /// Samples of a job.
+    fn samples(&self, lanes: usize) -> usize {
+        together(&self.conv, lanes, self.threads).0
+    }
+
+    /// Rows of blocks cut into stretches of one group and at most [`CHANNELS`] output channels, or a single row.
+    #[inline(always)]
+    fn stretches(&self, rows: Range<usize>) -> impl Iterator<Item = Range<usize>> + use<> {
+        let (each, most) = (self.shape.rows_of_group(self.height), (CHANNELS / self.height).max(1));
+        let mut start = rows.start;
+        std::iter::from_fn(move || {
+            let stretch = start..((start / each + 1) * each).min(start + most).min(rows.end);
+            start = stretch.end;
+            (!stretch.is_empty()).then_some(stretch)
+        })
+    }
+
+    /// The output channels of a stretch.
+    fn outputs(&self, rows: &Range<usize>) -> Range<usize> {
+        let of = |row| self.shape.outputs_of(row, self.height).1;
+        of(rows.start).start..of(rows.end - 1).end
+    }
+
+    /// Elements before the channels of the group that a row of blocks reads.
+    fn group_of(&self, row: usize, lines: &Lines) -> usize {
+        self.shape.outputs_of(row, self.height).0 * self.conv.group_inputs() * lines.channel()
+    }
+
+    fn forward<S: Simd>(&self, simd: S, x: &[f32], w: &[f32], (b, relu): (Option<&[f32]>, bool), y: &mut [f32]) {
+        let [image, size] = self.sizes();
+        if y.is_empty() {
+            return;
+        }
+        let w = &self.sorted.gather(w, self.stored);
+        let each = self.samples(S::F32_LANES);
+        for_each(self.threads, y.chunks_mut(each * size).enumerate(), |(i, y)| {
+            let samples = y.len() / size;
+            let x = &x[i * each * image..][..samples * image];
+            simd.vectorize(Gather { pass: self, x, w, b, relu, samples, y: y.chunks_mut(size).collect() });
+        });
+    }
+
+    fn backward_input<S: Simd>(&self, simd: S, dy: &[f32], w: &[f32], dx: &mut [f32]) {
+        let [image, size] = self.sizes();
+        if dx.is_empty() {
+            return;
+        }
+        let w = &self.sorted.gather(w, self.stored);
+        let each = self.samples(S::F32_LANES);
+        for_each(self.threads, dx.chunks_mut(each * image).enumerate(), |(i, dx)| {
+            let samples = dx.len() / image;
+            let dy = &dy[i * each * size..][..samples * size];
+            simd.vectorize(Scatter { pass: self, dy, w, samples, dx: dx.chunks_mut(image).collect() });
+        });
+    }
+
+    fn backward_weight<S: Simd>(&self, simd: S, dy: &[f32], x: &[f32], dw: &mut [f32], mut db: Option<&mut [f32]>) {
+        let [image, size] = self.sizes();
+        if let Some(db) = &mut db {
+            db[..self.conv.outputs].fill(0.0);
+        }
+        let rows = self.shape.rows(self.height);
+        let mut sums = vec![0.0; rows * self.sorted.row()];
+        let each = self.samples(S::F32_LANES);
+        for first in (0..self.conv.batch).step_by(each) {
+            let samples = each.min(self.conv.batch - first);
+            let (x, dy) = (&x[first * image..][..samples * image], &dy[first * size..][..samples * size]);
+            let lines = Lines::new(&self.conv, samples, S::F32_LANES);
+            let input = self.input(simd, x, &lines);
+            let jobs = self.gradients(&mut sums, db.as_deref_mut());
+            for_each(self.threads, jobs.into_iter(), |(rows, dw, db)| {
+                simd.vectorize(Correlate { pass: self, lines: &lines, input: &input, dy, rows, dw, db });
+            });
+        }
+        self.sorted.scatter(&sums, dw, self.stored);
+    }
+
+    /// The lines of all channels, filled by all threads.
+    fn input<S: Simd>(&self, simd: S, x: &[f32], lines: &Lines) -> Scratch {
+        let mut input = Scratch::new(lines.span());
+        let channels = lines.framed(&mut input);
+        let cut = self.conv.inputs.div_ceil(4 * self.threads).next_multiple_of(CHANNELS);
+        for_each(self.threads, channels.chunks_mut((cut * lines.channel()).max(1)).enumerate(), |(i, to)| {
+            let channels = i * cut..((i + 1) * cut).min(self.conv.inputs);
+            simd.vectorize(Fill { lines, x, channels, to });
+        });
+        input
+    }
+
+    /// The gradients of weights and biases, cut by rows of blocks.
+    fn gradients<'g>(&self, mut dw: &'g mut [f32], db: Option<&'g mut [f32]>) -> Vec<Gradients<'g>> {
+        let (wanted, mut db) = (db.is_some(), db.unwrap_or_default());
+        let parts = if self.threads > 1 { 4 * self.threads } else { 1 };
+        let mut jobs = Vec::new();
+        for rows in split(self.shape.rows(self.height), parts).filter(|rows| !rows.is_empty()) {
+            let (some, rest) = dw.split_at_mut(rows.len() * self.sorted.row());
+            let (bias, others) = db.split_at_mut(if wanted { self.outputs(&rows).len() } else { 0 });
+            jobs.push((rows, some, bias));
+            (dw, db) = (rest, others);
+        }
+        jobs
+    }
+}
+
+/// Rows of blocks, and the gradients of their weights and biases.
+type Gradients<'a> = (Range<usize>, &'a mut [f32], &'a mut [f32]);
+
+/// The tiles of a line, as wide as `widest` says for so many vectors: where each begins, and its vectors.
+#[inline(always)]
+fn tiles<S: Simd>(width: usize, widest: impl Fn(usize) -> usize) -> Vec<(usize, usize)> {
+    let mut tiles = Vec::new();
+    let mut at = 0;
+    while at < width {
+        let vectors = widest((width - at) / S::F32_LANES);
+        tiles.push((at, vectors));
+        at += vectors * S::F32_LANES;
+    }
+    tiles
+}
+
+/// Writes the lines of some input channels.
+struct Fill<'a, 'b> {
+    lines: &'a Lines,
+    x: &'a [f32],
+    channels: Range<usize>,
+    to: &'b mut [f32],
+}
+
+impl WithSimd for Fill<'_, '_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        self.lines.fill_input(simd, self.x, self.channels, self.to);
+    }
+}
+
+struct Gather<'a, 'b> {
+    pass: &'a Pass,
+    x: &'a [f32],
+    w: &'a [f32],
+    b: Option<&'a [f32]>,
+    relu: bool,
+    samples: usize,
+    y: Vec<&'b mut [f32]>,
+}
+
+impl WithSimd for Gather<'_, '_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        let Self { pass, x, w, b, relu, samples, mut y } = self;
+        let (height, row) = (pass.height, pass.sorted.row());
+        let lines = Lines::new(&pass.conv, samples, S::F32_LANES);
+        let (plane, width) = (lines.plane(), lines.width());
+        let mut input = Scratch::new(lines.span());
+        lines.fill_input(simd, x, 0..pass.conv.inputs, lines.framed(&mut input));
+        let offsets = lines.offsets();
+        let (offsets, blocks) = (Indices::new(&offsets), pass.sorted.blocks());
+        let tiles = tiles::<S>(width, |vectors| gather_width::<S>(height, vectors));
+        let together = height.max(CHANNELS);
+        let mut sums = Scratch::new(together * plane);
+        let mut bias = [0.0; 2 * CHANNELS];
+        for rows in pass.stretches(0..pass.shape.rows(height)) {
+            let outputs = pass.outputs(&rows);
+            if let Some(b) = b {
+                bias.fill(0.0);
+                bias[..outputs.len()].copy_from_slice(&b[outputs.clone()]);
+            }
+            let input = &input[pass.group_of(rows.start, &lines)..];
+            for line in 0..lines.rows() {
+                for (r, i) in rows.clone().zip((0..).step_by(height)) {
+                    let some = pass.sorted.of(r, lines.seen(line));
+                    let values = &w[r * row + some.start * height..];
+                    let blocks = Row::new(&blocks, r, offsets).some(some);
+                    for &(at, vectors) in &tiles {
+                        let sums = &mut sums[i * plane + line * width + at..];
+                        let from = (input, lines.at(line) + at);
+                        gather(simd, blocks, from, values, &bias[i..][..height], (sums, plane, vectors));
+                    }
+                }
+            }
+            if relu {
+                relu_all(simd, &mut sums[..outputs.len() * plane]);
+            }
+            for part in (0..outputs.len()).step_by(CHANNELS) {
+                let channels = outputs.start + part..outputs.end.min(outputs.start + part + CHANNELS);
+                lines.write_output(simd, &sums[part * plane..], channels, &mut y);
+            }
+        }
+    }
+}
+
+/// Lines of the gradient of a stretch's output channels, zero where there is no pixel and no channel.
+#[inline(always)]
+fn fill<S: Simd>(simd: S, (pass, lines): (&Pass, &Lines), dy: &[f32], rows: &Range<usize>, memory: &mut [f32]) {
+    let (outputs, plane) = (pass.outputs(rows), lines.plane());
+    for part in (0..outputs.len()).step_by(CHANNELS) {
+        let channels = outputs.start + part..outputs.end.min(outputs.start + part + CHANNELS);
+        lines.fill_output(simd, dy, channels, &mut memory[part * plane..]);
+    }
+    memory[outputs.len() * plane..rows.len() * pass.height * plane].fill(0.0);
+}
+
+struct Scatter<'a, 'b> {
+    pass: &'a Pass,
+    dy: &'a [f32],
+    w: &'a [f32],
+    samples: usize,
+    dx: Vec<&'b mut [f32]>,
+}
+
+impl WithSimd for Scatter<'_, '_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        let Self { pass, dy, w, samples, mut dx } = self;
+        let (height, row) = (pass.height, pass.sorted.row());
+        let lines = Lines::new(&pass.conv, samples, S::F32_LANES);
+        let (plane, width) = (lines.plane(), lines.width());
+        let offsets = lines.offsets();
+        let (offsets, blocks) = (Indices::new(&offsets), pass.sorted.blocks());
+        let tiles = tiles::<S>(width, |vectors| tile_width(height, vectors));
+        let mut memory = Scratch::new(height.max(CHANNELS) * plane);
+        let mut sums = Scratch::new(lines.span());
+        sums.fill(0.0);
+        for rows in pass.stretches(0..pass.shape.rows(height)) {
+            fill(simd, (pass, &lines), dy, &rows, &mut memory);
+            let sums = &mut sums[pass.group_of(rows.start, &lines)..];
+            for line in 0..lines.rows() {
+                for (r, i) in rows.clone().zip((0..).step_by(height)) {
+                    let some = pass.sorted.of(r, lines.seen(line));
+                    let values = &w[r * row + some.start * height..];
+                    let blocks = Row::new(&blocks, r, offsets).some(some);
+                    for &(at, vectors) in &tiles {
+                        let output = &memory[i * plane + line * width + at..];
+                        scatter(simd, blocks, (sums, lines.at(line) + at, vectors), values, (output, plane));
+                    }
+                }
+            }
+        }
+        lines.write_input(simd, &sums[lines.head()..], &mut dx);
+    }
+}
+
+struct Correlate<'a, 'b> {
+    pass: &'a Pass,
+    lines: &'a Lines,
+    input: &'a [f32],
+    dy: &'a [f32],
+    rows: Range<usize>,
+    dw: &'b mut [f32],
+    db: &'b mut [f32],
+}
+
+impl WithSimd for Correlate<'_, '_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        let Self { pass, lines, input, dy, rows, dw, db } = self;
+        let (height, plane, width) = (pass.height, lines.plane(), lines.width());
+        let offsets = lines.offsets();
+        let (offsets, blocks) = (Indices::new(&offsets), pass.sorted.blocks());
+        let mut memory = Scratch::new(height.max(CHANNELS) * plane);
+        let mut gradients = dw.chunks_exact_mut(pass.sorted.row().max(1));
+        let mut biases = db.iter_mut();
+        let most = (ELEMENTS / width.max(1)).max(1);
+        for rows in pass.stretches(rows) {
+            fill(simd, (pass, lines), dy, &rows, &mut memory);
+            let outputs = pass.outputs(&rows).len();
+            for (bias, plane) in biases.by_ref().take(outputs).zip(memory.chunks_exact(plane.max(1))) {
+                *bias += sum(simd, plane);
+            }
+            let input = &input[pass.group_of(rows.start, lines)..];
+            for ((r, i), dw) in rows.zip((0..).step_by(height)).zip(gradients.by_ref()) {
+                let row = Row::new(&blocks, r, offsets);
+                for k in 0..pass.conv.kernel[0] {
+                    let some = pass.sorted.of(r, k..k + 1);
+                    let dw = &mut dw[some.start * height..some.end * height];
+                    let seeing = lines.seeing(k);
+                    for first in seeing.clone().step_by(most) {
+                        let steps = [lines.stride(), width];
+                        let band = Band { lines: most.min(seeing.end - first), length: width, steps };
+                        let output = &memory[i * plane + first * width..];
+                        correlate(simd, row.some(some.clone()), (input, lines.at(first)), band, dw, (output, plane));
+                    }
+                }
+            }
+        }
+    }
+}
