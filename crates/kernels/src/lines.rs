@@ -1,7 +1,7 @@
 //! Block-sparse convolutions on lines: activations with the samples innermost.
 use crate::axis::Axis;
 use crate::layer::Conv2d;
-use crate::transpose::{columns_of, rows_of};
+use crate::transpose::{NOWHERE, columns_of, rows_of};
 use pulp::Simd;
 use std::ops::Range;
 
@@ -14,8 +14,6 @@ pub(crate) use passes::run;
 const CACHED: usize = 512 << 10;
 /// Channels that are moved at a time: their pixels fill whole vectors, however few a channel has.
 pub(crate) const CHANNELS: usize = 8;
-/// Where a pixel lies that no position of the kernel sees.
-const NOWHERE: u32 = u32::MAX;
 
 /// How some samples lie as lines: `[channel][row][residue of the stride][column][sample]`. A position of the kernel moves a line of the output by one
 /// distance, and nothing is computed but the line itself: positions above and below the input are left out, those beside it see zeros.
@@ -37,25 +35,32 @@ impl Lines {
         let axes = [0, 1].map(|a| Axis::new(conv, a));
         let (input, output) = (Vec::new(), Vec::new());
         let mut this = Self { conv: *conv, axes, samples, lanes, input, output, zeros: Vec::new() };
-        let mut row = vec![NOWHERE; conv.size[1]];
-        let mut next = 0;
-        let right = &this.axes[1];
-        for (i, &residue) in right.residues.iter().enumerate() {
-            let places = right.places(residue);
-            this.zeros.push(next * samples..(i * right.length + places.start) * samples);
-            places.clone().for_each(|at| row[right.pixel(residue, at)] = ((i * right.length + at) * samples) as u32);
-            next = i * right.length + places.end;
+        let (row, zeros) = this.row();
+        let (step, width) = (this.step(), this.width());
+        for line in 0..CHANNELS * conv.size[0] {
+            let place = |&at: &usize| if at == usize::MAX { NOWHERE } else { (line * step + at * samples) as u32 };
+            this.input.extend(row.iter().map(place));
         }
-        this.zeros.push(next * samples..this.step());
-        let moved = |place: u32, by: usize| if place == NOWHERE { NOWHERE } else { place + by as u32 };
-        let rows = 0..CHANNELS * conv.size[0];
-        this.input = rows
-            .flat_map(|line| row.iter().map(move |&place| (place, line)))
-            .map(|(place, line)| moved(place, line * this.step()))
-            .collect();
-        let pixels = (0..CHANNELS * this.axes[0].out).flat_map(|line| (0..this.axes[1].out).map(move |at| (line, at)));
-        this.output = pixels.map(|(line, at)| (line * this.width() + at * samples) as u32).collect();
+        for line in 0..CHANNELS * this.axes[0].out {
+            this.output.extend((0..this.axes[1].out).map(|at| (line * width + at * samples) as u32));
+        }
+        this.zeros = zeros.into_iter().map(|places| places.start * samples..places.end * samples).collect();
         this
+    }
+
+    /// The place of each pixel of a row of the input, and the places of zeros.
+    fn row(&self) -> (Vec<usize>, Vec<Range<usize>>) {
+        let right = &self.axes[1];
+        let (mut row, mut zeros) = (vec![usize::MAX; self.conv.size[1]], Vec::new());
+        let mut next = 0;
+        for (i, &residue) in right.residues.iter().enumerate() {
+            let (first, places) = (i * right.length, right.places(residue));
+            zeros.push(next..first + places.start);
+            next = first + places.end;
+            places.for_each(|place| row[right.pixel(residue, place)] = first + place);
+        }
+        zeros.push(next..right.residues.len() * right.length);
+        (row, zeros)
     }
 
     /// Elements of a row of the input.

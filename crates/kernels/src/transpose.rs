@@ -166,7 +166,7 @@ fn transpose<S: Simd>(
 }
 
 /// Elements that lie nowhere.
-const NOWHERE: u32 = u32::MAX;
+pub(crate) const NOWHERE: u32 = u32::MAX;
 
 /// Where blocks of eight of `0..count` begin, the last at the end; one that is not whole where there are fewer.
 #[inline(always)]
@@ -192,14 +192,13 @@ fn columns_in_blocks<S: Simd>(
     (to, places): (&mut [f32], &[u32]),
     [high, wide]: [usize; 2],
 ) {
-    for c in starts(columns) {
-        let places = &places[c..c + wide];
-        for r in starts(rows) {
+    for r in starts(rows) {
+        for c in starts(columns) {
             let mut block = [[0.0; 8]; 8];
             for (i, to) in block[..high].iter_mut().enumerate() {
                 copy_few(&from[(r + i) * stride + c..][..wide], &mut to[..wide]);
             }
-            for (line, &place) in transpose8(simd, block).iter().zip(places) {
+            for (line, &place) in transpose8(simd, block).iter().zip(&places[c..c + wide]) {
                 if place != NOWHERE {
                     copy_few(&line[..high], &mut to[place as usize + r..][..high]);
                 }
@@ -226,16 +225,16 @@ fn rows_in_blocks<S: Simd>(
     columns: Range<usize>,
     [high, wide]: [usize; 2],
 ) {
-    for c in starts(columns.len()) {
-        let places = &places[c..c + wide];
-        for r in starts(rows.len()) {
+    for r in starts(rows.len()) {
+        let rows = &mut rows[r..r + high];
+        for c in starts(columns.len()) {
             let mut block = [[0.0; 8]; 8];
-            for (to, &place) in block.iter_mut().zip(places) {
+            for (to, &place) in block.iter_mut().zip(&places[c..c + wide]) {
                 if place != NOWHERE {
                     copy_few(&from[place as usize + r..][..high], &mut to[..high]);
                 }
             }
-            for (line, row) in transpose8(simd, block).iter().zip(&mut rows[r..r + high]) {
+            for (line, row) in transpose8(simd, block).iter().zip(&mut *rows) {
                 copy_few(&line[..wide], &mut row[columns.start + c..][..wide]);
             }
         }
@@ -277,6 +276,51 @@ mod tests {
                     prop_assert_eq!(to[c * (rows + more) + r], expected);
                 }
             }
+        }
+
+        #[test]
+        fn columns_lie_in_their_places_and_come_back(rows in 0usize..20, columns in 0usize..20, gap in 0usize..3) {
+            let from: Vec<f32> = (0..rows * columns).map(|i| i as f32).collect();
+            let place = |c: usize| if c % 5 == 3 { NOWHERE } else { (c * (rows + gap)) as u32 };
+            let places: Vec<u32> = (0..columns).map(place).collect();
+            let mut to = vec![-1.0; columns * (rows + gap)];
+            dispatch(There { from: (&from, columns), size: [rows, columns], to: (&mut to, &places) });
+            let mut back = vec![-1.0; rows * columns];
+            dispatch(Back { from: (&to, &places), to: back.chunks_mut(columns.max(1)).collect(), columns: 0..columns });
+            for (i, (&before, &after)) in from.iter().zip(&back).enumerate() {
+                prop_assert_eq!(after, if i % columns % 5 == 3 { 0.0 } else { before });
+            }
+            prop_assert_eq!(to.iter().filter(|&&v| v >= 0.0).count(), rows * places.iter().filter(|&&p| p != NOWHERE).count());
+        }
+    }
+
+    struct There<'a> {
+        from: (&'a [f32], usize),
+        size: [usize; 2],
+        to: (&'a mut [f32], &'a [u32]),
+    }
+
+    impl WithSimd for There<'_> {
+        type Output = ();
+
+        #[inline(always)]
+        fn with_simd<S: Simd>(self, simd: S) {
+            columns_of(simd, self.from, self.size, self.to);
+        }
+    }
+
+    struct Back<'a> {
+        from: (&'a [f32], &'a [u32]),
+        to: Vec<&'a mut [f32]>,
+        columns: Range<usize>,
+    }
+
+    impl WithSimd for Back<'_> {
+        type Output = ();
+
+        #[inline(always)]
+        fn with_simd<S: Simd>(mut self, simd: S) {
+            rows_of(simd, self.from, &mut self.to, self.columns);
         }
     }
 }

@@ -95,6 +95,22 @@ proptest! {
         Sparse::new(layer, seed, height, order, share).check(flags, threads)?;
     }
 
+    /// Samples that fill no vector, one, and more, side by side.
+    #[test]
+    fn any_number_of_samples_equals_its_masked_sums(
+        layer in conv2d(),
+        samples in prop::sample::select(vec![1usize, 3, 8, 17, 35]),
+        seed: u64,
+        height in height(),
+        share in 0.0..1.0,
+        flags: [bool; 2],
+        threads in 1usize..3,
+    ) {
+        let Layer::Conv2d(conv) = layer else { return Ok(()) };
+        let layer = Layer::Conv2d(Conv2d { batch: samples, ..conv });
+        Sparse::new(layer, seed, height, Order::Importance, share).check(flags, threads)?;
+    }
+
     /// The blocks of a smaller density are blocks of every larger one, and the most important are kept.
     #[test]
     fn densities_nest(layer in prop_oneof![linear(), conv2d()], seed: u64, height in height()) {

@@ -12,7 +12,7 @@ use pulp::{Simd, WithSimd};
 use std::ops::Range;
 
 /// Elements of a line that gradients of weights are summed over at a time: those of a row of blocks stay in the first-level cache.
-const ELEMENTS: usize = 768;
+const ELEMENTS: usize = 1024;
 
 /// Runs a pass over the blocks of a sound convolution, whose operands fit.
 pub(crate) fn run(conv: Conv2d, blocks: Blocks<'_>, operands: Operands<'_>, threads: usize) {
@@ -330,7 +330,7 @@ impl WithSimd for Correlate<'_, '_> {
         let mut memory = Scratch::new(height.max(CHANNELS) * plane);
         let mut gradients = dw.chunks_exact_mut(pass.sorted.row().max(1));
         let mut biases = db.iter_mut();
-        let most = (ELEMENTS / width.max(1)).max(1);
+        let most = lines.rows().div_ceil((lines.rows() * width).div_ceil(ELEMENTS).max(1)).max(1);
         for rows in pass.stretches(rows) {
             fill(simd, (pass, lines), dy, &rows, &mut memory);
             let outputs = pass.outputs(&rows).len();
