@@ -24,11 +24,13 @@ pub enum ModelName {
     Cnn,
     /// [`CharTransformer`](crate::CharTransformer), on characters.
     Chars,
+    /// [`PatchTransformer`](crate::PatchTransformer), on images.
+    Patches,
 }
 
 impl ModelName {
     /// Every model.
-    pub const ALL: [Self; 3] = [Self::Mlp, Self::Cnn, Self::Chars];
+    pub const ALL: [Self; 4] = [Self::Mlp, Self::Cnn, Self::Chars, Self::Patches];
 
     /// The name as it is written.
     pub fn as_str(self) -> &'static str {
@@ -36,6 +38,7 @@ impl ModelName {
             Self::Mlp => "mlp",
             Self::Cnn => "cnn",
             Self::Chars => "chars",
+            Self::Patches => "patches",
         }
     }
 }
@@ -67,9 +70,9 @@ impl FromStr for ModelName {
 /// When the folder does not hold what the model reads, or what it holds is faulty.
 pub fn load(name: ModelName, data: Option<&Path>, seed: u64) -> Result<Data> {
     match (name, data) {
-        (ModelName::Mlp | ModelName::Cnn, None) => glyphs(seed, GLYPHS, HELD_OUT_GLYPHS),
+        (ModelName::Mlp | ModelName::Cnn | ModelName::Patches, None) => glyphs(seed, GLYPHS, HELD_OUT_GLYPHS),
         (ModelName::Chars, None) => sums(seed),
-        (ModelName::Mlp | ModelName::Cnn, Some(dir)) if idx::present(dir) => idx::mnist(dir),
+        (ModelName::Mlp | ModelName::Cnn | ModelName::Patches, Some(dir)) if idx::present(dir) => idx::mnist(dir),
         (ModelName::Chars, Some(dir)) if dir.join(TEXT).is_file() => text(&dir.join(TEXT), CONTEXT),
         (_, Some(dir)) => Err(nothing_to_read(name, dir)),
     }
@@ -77,7 +80,9 @@ pub fn load(name: ModelName, data: Option<&Path>, seed: u64) -> Result<Data> {
 
 fn nothing_to_read(name: ModelName, dir: &Path) -> Error {
     let expected = match name {
-        ModelName::Mlp | ModelName::Cnn => "a folder with train-images*idx3-ubyte* and its companions".to_string(),
+        ModelName::Mlp | ModelName::Cnn | ModelName::Patches => {
+            "a folder with train-images*idx3-ubyte* and its companions".to_string()
+        }
         ModelName::Chars => format!("a folder with {TEXT}"),
     };
     let found = match (dir.is_dir(), dir.exists()) {
@@ -98,7 +103,7 @@ mod tests {
             assert_eq!(name.to_string().parse(), Ok(name));
         }
         let error = "resnet".parse::<ModelName>().unwrap_err();
-        assert_eq!(error.to_string(), "model: name: expected one of mlp, cnn, chars, found `resnet`");
+        assert_eq!(error.to_string(), "model: name: expected one of mlp, cnn, chars, patches, found `resnet`");
     }
 
     #[test]

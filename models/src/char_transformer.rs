@@ -1,9 +1,9 @@
 //! A decoder-only transformer over characters (Vaswani et al., "Attention Is All You Need", 2017), with the norms
 //! before attention and perceptron.
+use crate::block::{Block, BlockConfig};
 use burn::config::Config;
 use burn::module::{Module, Param};
 use burn::nn::{Embedding, EmbeddingConfig, Initializer, LayerNorm, LayerNormConfig, Linear, LinearConfig};
-use burn::tensor::activation::{gelu, softmax};
 use burn::tensor::{Device, Int, Tensor, TensorData};
 
 /// The standard deviation of fresh embeddings.
@@ -42,25 +42,6 @@ pub struct CharTransformer {
     output: Linear,
 }
 
-#[derive(Module, Debug)]
-struct Block {
-    attention_norm: LayerNorm,
-    attention: Attention,
-    perceptron_norm: LayerNorm,
-    widen: Linear,
-    narrow: Linear,
-}
-
-#[derive(Module, Debug)]
-struct Attention {
-    query: Linear,
-    key: Linear,
-    value: Linear,
-    output: Linear,
-    heads: usize,
-    head_width: usize,
-}
-
 impl CharTransformerConfig {
     /// The features at each position: `heads * head_width`.
     pub fn width(&self) -> usize {
@@ -71,35 +52,13 @@ impl CharTransformerConfig {
     pub fn init(&self, device: &Device) -> CharTransformer {
         let spread = Initializer::Normal { mean: 0.0, std: SPREAD };
         let tokens = EmbeddingConfig::new(self.vocabulary, self.width()).with_initializer(spread.clone());
+        let block = BlockConfig { heads: self.heads, head_width: self.head_width, expansion: self.expansion };
         CharTransformer {
             tokens: tokens.init(device),
             positions: spread.init([self.context, self.width()], device),
-            blocks: (0..self.layers).map(|_| self.block(device)).collect(),
+            blocks: (0..self.layers).map(|_| block.init(device)).collect(),
             norm: LayerNormConfig::new(self.width()).init(device),
             output: LinearConfig::new(self.width(), self.vocabulary).init(device),
-        }
-    }
-
-    fn block(&self, device: &Device) -> Block {
-        let (width, wide) = (self.width(), self.width() * self.expansion);
-        Block {
-            attention_norm: LayerNormConfig::new(width).init(device),
-            attention: self.attention(device),
-            perceptron_norm: LayerNormConfig::new(width).init(device),
-            widen: LinearConfig::new(width, wide).init(device),
-            narrow: LinearConfig::new(wide, width).init(device),
-        }
-    }
-
-    fn attention(&self, device: &Device) -> Attention {
-        let linear = || LinearConfig::new(self.width(), self.width()).init(device);
-        Attention {
-            query: linear(),
-            key: linear(),
-            value: linear(),
-            output: linear(),
-            heads: self.heads,
-            head_width: self.head_width,
         }
     }
 }
@@ -113,7 +72,7 @@ impl CharTransformer {
         let [_, time] = tokens.dims();
         let mask = causal_mask(time, &tokens.device());
         let embedded = self.tokens.forward(tokens) + self.positions_until(time);
-        let features = self.blocks.iter().fold(embedded, |features, block| block.forward(features, mask.clone()));
+        let features = self.blocks.iter().fold(embedded, |features, block| block.forward(features, Some(&mask)));
         self.output.forward(self.norm.forward(features))
     }
 
@@ -123,35 +82,6 @@ impl CharTransformer {
         let [context, width] = positions.dims();
         let first = if time == context { positions } else { positions.slice([0..time, 0..width]) };
         first.unsqueeze()
-    }
-}
-
-impl Block {
-    /// Keeps the shape `[batch, time, width]`.
-    fn forward(&self, features: Tensor<3>, mask: Tensor<4>) -> Tensor<3> {
-        let attended = self.attention.forward(self.attention_norm.forward(features.clone()), mask);
-        let features = features + attended;
-        let wide = gelu(self.widen.forward(self.perceptron_norm.forward(features.clone())));
-        features + self.narrow.forward(wide)
-    }
-}
-
-impl Attention {
-    /// `softmax(q k' / sqrt(head_width) + mask) v` in every head; keeps the shape `[batch, time, width]`.
-    fn forward(&self, features: Tensor<3>, mask: Tensor<4>) -> Tensor<3> {
-        let [batch, time, _] = features.dims();
-        let query = self.split(self.query.forward(features.clone()));
-        let key = self.split(self.key.forward(features.clone()));
-        let value = self.split(self.value.forward(features));
-        let scores = query.matmul(key.swap_dims(2, 3)) / (self.head_width as f32).sqrt();
-        let mixed = softmax(scores + mask, 3).matmul(value).swap_dims(1, 2);
-        self.output.forward(mixed.reshape([batch, time, self.heads * self.head_width]))
-    }
-
-    /// From `[batch, time, width]` to `[batch, heads, time, head_width]`.
-    fn split(&self, features: Tensor<3>) -> Tensor<4> {
-        let [batch, time, _] = features.dims();
-        features.reshape([batch, time, self.heads, self.head_width]).swap_dims(1, 2)
     }
 }
 

@@ -4,6 +4,7 @@ use crate::char_transformer::CharTransformerConfig;
 use crate::cnn::CnnConfig;
 use crate::data::Data;
 use crate::mlp::MlpConfig;
+use crate::patch_transformer::PatchTransformerConfig;
 use burn::tensor::Device;
 use supple_executor::capture;
 use supple_graph::{Graph, Weights};
@@ -24,6 +25,11 @@ pub fn fresh(name: ModelName, data: &Data, seed: u64) -> supple_executor::Result
         ModelName::Cnn => {
             let cnn = CnnConfig::new().init(&device);
             capture("cnn", &cnn, row, |cnn, images| cnn.forward(images))
+        }
+        ModelName::Patches => {
+            let side = row.last().copied().unwrap_or(1);
+            let patches = PatchTransformerConfig::new(data.classes).with_side(side).init(&device);
+            capture("patches", &patches, row, |patches, images| patches.forward(images))
         }
         ModelName::Chars => {
             let context = row.first().copied().unwrap_or(1);

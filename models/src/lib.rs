@@ -1,4 +1,4 @@
-//! Models and data of Supple: an MLP, a CNN and a character transformer as Burn modules, and data sets to train them
+//! Models and data of Supple: an MLP, a CNN and transformers over characters and over patches as Burn modules, and data sets to train them
 //! on, two of which need no download: [`glyphs()`] and [`sums()`].
 //!
 //! ```
@@ -16,6 +16,7 @@
 //! assert_eq!(batch.targets, [0, 1, 2, 3]);
 //! # Ok::<(), supple_models::Error>(())
 //! ```
+mod block;
 mod canvas;
 pub mod catalogue;
 pub mod char_transformer;
@@ -26,6 +27,7 @@ pub mod glyphs;
 pub mod graphs;
 pub mod idx;
 pub mod mlp;
+pub mod patch_transformer;
 pub mod sums;
 pub mod text;
 
@@ -38,5 +40,6 @@ pub use glyphs::glyphs;
 pub use graphs::fresh;
 pub use idx::mnist;
 pub use mlp::{Mlp, MlpConfig};
+pub use patch_transformer::{PatchTransformer, PatchTransformerConfig};
 pub use sums::sums;
 pub use text::text;

@@ -77,6 +77,8 @@ fn is_layer(graph: &Graph, id: NodeId) -> bool {
 struct Step {
     name: String,
     runner: Option<Runner>,
+    /// Whether some of what it makes leaves at once.
+    keeps: bool,
     /// What is left of the dense values.
     region: Option<Region>,
     /// Which weights of a layer are there, where they are packed.
@@ -137,6 +139,7 @@ impl Program {
             Ok(Step {
                 name: node.name.clone(),
                 runner,
+                keeps: matches!(node.op, Op::Then(_)),
                 region,
                 blocks: None,
                 top: None,
@@ -203,7 +206,7 @@ impl Program {
             let take = |&place: &usize| take(&mut places, &mut readers, place);
             let operands: Option<Vec<Any>> = wiring.inputs[at].iter().map(take).collect();
             let operands = operands.ok_or_else(|| Error::new(&step.name, "a value that it reads is missing"))?;
-            let fused = fuses && wiring.layer_of[at].is_some();
+            let fused = fuses && wiring.layer_of[at].is_some() && !step.keeps;
             let relu = fuses && relu[at];
             let values = if fused {
                 operands

@@ -15,6 +15,7 @@ use crate::error::{Error, Result};
 use crate::tensor::Any;
 use burn::tensor::Device;
 use std::fmt;
+use supple_graph::operators::Then;
 use supple_graph::{Density, Fact, Op};
 
 /// How operators are computed.
@@ -139,7 +140,21 @@ const ALL: [Find; 9] = [
 
 /// How Burn runs an operator; `None` when it cannot.
 pub(crate) fn find(op: &Op, inputs: &[&Fact], outputs: &[Fact]) -> Option<Runner> {
-    ALL.iter().find_map(|family| family(op, inputs, outputs))
+    match op {
+        Op::Then(op) => then(op, inputs, outputs),
+        op => ALL.iter().find_map(|family| family(op, inputs, outputs)),
+    }
+}
+
+/// One operator after the other.
+fn then(op: &Then, inputs: &[&Fact], outputs: &[Fact]) -> Option<Runner> {
+    let between = [op.between(inputs).ok()?];
+    let first = find(&op.first, inputs, &between)?;
+    let second = find(&op.second, &[&between[0]], outputs)?;
+    Some(Runner::new(move |operands, call| {
+        let made = first.run(operands.rest(), &Call { facts: &between, ..*call })?;
+        second.run(made, call)
+    }))
 }
 
 /// How an operator runs: on Burn, or on its own slow truth.

@@ -3,6 +3,7 @@ mod groups;
 mod joined;
 mod places;
 mod sites;
+mod tokens;
 
 use crate::blocks::Blocked;
 use crate::density::Density;
@@ -52,7 +53,7 @@ impl Member {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case", tag = "verdict", content = "reason")]
 pub enum Verdict {
-    /// Yes, and leaving a unit out equals setting it to zero everywhere.
+    /// Yes: leaving a unit out equals setting it to zero everywhere; of tokens, that it had never been there.
     Sparsifiable(String),
     /// No, because of this.
     NotSparsifiable(String),
@@ -77,23 +78,27 @@ pub enum Within {
     Inputs(NodeId),
     /// The gradient by what a layer makes, on its way back.
     Gradient(NodeId),
+    /// The tokens that this node makes, and all that follows from them; where none can leave, the attention that they go to.
+    Tokens(NodeId),
 }
 
-/// A place where something can be left out: axes that must thin out together, the weights of a layer, what one reads, or the gradient that comes back to
-/// one.
+/// A place where something can be left out: axes that must thin out together, the weights of a layer, what one reads, the gradient that comes back to
+/// one, or tokens on their way to an attention.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Site {
     /// Name of the first weights with an axis in it, and that axis; where it begins, unless at the axis' begin.
     pub name: String,
-    /// What a unit is: `channel`, `neuron`, `head`, `feature`; `vector` within weights, `activation` in what a layer reads, `gradient` in what comes back.
+    /// What a unit is: `channel`, `neuron`, `head`, `feature`; `vector` within weights, `activation` in what a layer reads, `gradient` in what comes back;
+    /// `token`.
     pub level: &'static str,
-    /// Number of units; within weights, blocks of a row; of what a layer reads, its inputs; of a gradient, its outputs.
+    /// Number of units; within weights, blocks of a row; of what a layer reads, its inputs; of a gradient, its outputs. Of tokens all that may leave: where
+    /// some have left before, no more stay than there are.
     pub units: usize,
     /// The kinds that fit; empty when it is not sparsifiable.
     pub kinds: Vec<Kind>,
-    /// The axes, if it is one of axes.
+    /// The axes, if it is one of axes; of tokens, all behind the place where they leave.
     pub members: Vec<Member>,
-    /// Where in a layer it lies, if it is not one of axes.
+    /// Where in a layer it lies, or where tokens leave, if it is not one of axes.
     pub within: Option<Within>,
     /// Whether units can be left out, and why (not).
     pub verdict: Verdict,
@@ -110,11 +115,11 @@ impl Site {
         self.within.is_none()
     }
 
-    /// The layer that it lies in, if it is not one of axes.
+    /// The layer that it lies in, or the node whose tokens leave, if it is not one of axes.
     pub fn layer(&self) -> Option<NodeId> {
         self.within.map(|within| match within {
             Within::Weights(blocked) => blocked.layer,
-            Within::Inputs(layer) | Within::Gradient(layer) => layer,
+            Within::Inputs(node) | Within::Gradient(node) | Within::Tokens(node) => node,
         })
     }
 
@@ -128,7 +133,7 @@ impl Site {
 
     /// Whether weights leave with its units.
     pub fn has_weights(&self) -> bool {
-        !matches!(self.within, Some(Within::Inputs(_) | Within::Gradient(_)))
+        matches!(self.within, None | Some(Within::Weights(_)))
     }
 
     /// Whether some way to leave out units saves work in a phase.
@@ -155,9 +160,9 @@ pub struct Group {
 /// The sites of a graph.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Analysis {
-    /// Sites that can be made sparse, axes before weights before inputs before gradients; a [`SiteId`] is an index here.
+    /// Sites that can be made sparse, axes before weights before inputs before gradients before tokens; a [`SiteId`] is an index here.
     pub sites: Vec<Site>,
-    /// Coupled axes of weights that cannot, each with the reason.
+    /// Coupled axes of weights, and tokens of attentions, that cannot, each with the reason.
     pub fixed: Vec<Site>,
     /// The coupled channels of layers, as tools that prune whole channels see them.
     pub groups: Vec<Group>,
@@ -167,13 +172,15 @@ pub struct Analysis {
     obstacles: joined::Obstacles,
 }
 
-/// The members of sparsifiable sites by value, and the sites within weights, inputs and gradients by their layers.
+/// The members of sparsifiable sites by value, the sites within weights, inputs and gradients by their layers, and those of tokens by the nodes that make
+/// them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 struct Index {
     members: Vec<(Value, u32, u32)>,
     blocked: Vec<(Blocked, SiteId)>,
     inputs: Vec<(NodeId, SiteId)>,
     gradients: Vec<(NodeId, SiteId)>,
+    tokens: Vec<(NodeId, SiteId)>,
 }
 
 impl Index {
@@ -190,6 +197,7 @@ impl Index {
                 Some(Within::Weights(blocked)) => this.blocked.push((blocked, SiteId(at))),
                 Some(Within::Inputs(layer)) => this.inputs.push((layer, SiteId(at))),
                 Some(Within::Gradient(layer)) => this.gradients.push((layer, SiteId(at))),
+                Some(Within::Tokens(node)) => this.tokens.push((node, SiteId(at))),
                 None => {}
             }
         }
@@ -207,12 +215,15 @@ impl Analysis {
         let mut joined = joined::Joined::of(graph);
         let found = sites::Found::of(&mut joined);
         let groups = groups::groups(&mut joined, &found);
+        let mut tokens = tokens::tokens(&mut joined);
         let obstacles = joined.into_obstacles();
         let mut fixed: Vec<Site> = found.into_sites().collect();
         let mut sites: Vec<Site> = fixed.extract_if(.., |site| site.is_sparsifiable()).collect();
+        fixed.extend(tokens.extract_if(.., |site| !site.is_sparsifiable()));
         sites.extend(Blocked::all(graph).into_iter().map(|blocked| sites::weights(graph, blocked)));
         sites.extend(sites::inputs(graph));
         sites.extend(sites::gradients(graph));
+        sites.extend(tokens);
         let index = Index::of(&sites);
         Ok(Self { sites, fixed, groups, index, obstacles })
     }
@@ -251,13 +262,19 @@ impl Analysis {
         &self.index.gradients
     }
 
-    /// The same density at every site of axes; all weights of what is left.
+    /// The sites of tokens, by the nodes that make them, in the order in which these run.
+    pub fn tokens(&self) -> &[(NodeId, SiteId)] {
+        &self.index.tokens
+    }
+
+    /// The same density at every site of axes; all weights of what is left, and all tokens.
     pub fn uniform(&self, density: Density) -> Setting {
         let chosen = |site: &Site| site.is_of_axes().then_some(Choice { kind: site.kinds[0], density });
         self.at(chosen)
     }
 
-    /// The same density of one kind within every layer that it fits: its weights, its inputs, or its gradient. All axes whole.
+    /// The same density of one kind within every layer that it fits: its weights, its inputs, or its gradient; or of all tokens, from the first place on
+    /// where they can leave. All axes whole.
     pub fn uniform_within(&self, kind: Kind, density: Density) -> Setting {
         let chosen = |site: &Site| !site.is_of_axes() && site.kinds.contains(&kind) && density < Density::FULL;
         self.at(|site| chosen(site).then_some(Choice { kind, density }))

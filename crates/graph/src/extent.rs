@@ -49,6 +49,15 @@ impl Kept {
         self.0.iter().cloned().flatten()
     }
 
+    /// Those of them that are among `others`, where all that is left is `others`.
+    #[must_use]
+    pub fn within(&self, others: &Self) -> Self {
+        let among = |range: &Range<usize>| others.count_below(range.start)..others.count_below(range.end);
+        let mut flags = vec![false; others.count()];
+        self.0.iter().for_each(|range| flags[among(range)].fill(true));
+        Self::from_flags(&flags)
+    }
+
     /// Whether only elements at the end are left out.
     pub fn is_prefix(&self) -> bool {
         self.0.len() <= 1 && self.0.first().is_none_or(|range| range.start == 0)
@@ -77,6 +86,13 @@ impl Extent {
     pub fn new(dense: &Fact, kept: Vec<Kept>) -> Self {
         let shape = dense.shape.iter().zip(&kept).map(|(dim, kept)| dim.with_count(kept.count())).collect();
         Self { dense: dense.clone(), left: Fact { dtype: dense.dtype, shape }, kept }
+    }
+
+    /// What is left of what `other` leaves of the same value.
+    #[must_use]
+    pub fn within(&self, other: &Self) -> Self {
+        let kept = self.kept.iter().zip(&other.kept).map(|(kept, others)| kept.within(others)).collect();
+        Self::new(&other.left, kept)
     }
 
     /// Whether on every axis only elements at the end are left out.

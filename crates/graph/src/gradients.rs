@@ -8,8 +8,11 @@ mod products;
 mod reductions;
 mod windows;
 
-use crate::gradient::Rule;
+use crate::error::Result;
+use crate::gradient::{Call, Rule};
+use crate::graph::Value;
 use crate::operators::Op;
+use crate::tape::Tape;
 pub(crate) use products::largest;
 
 /// The rule of an operator; `None` when there is none.
@@ -48,7 +51,20 @@ pub fn rule(op: &Op) -> Option<Rule> {
         Op::Gather(_) => movements::gather,
         Op::CrossEntropy(_) => losses::cross_entropy,
         Op::MeanSquare(_) => losses::mean_square,
-        Op::Conv(_) | Op::ConvTranspose(_) | Op::Pool(_) | Op::AdaptivePool(_) | Op::Resize(_) => windows::backward,
+        Op::Conv(_) | Op::ConvTranspose(_) | Op::Pool(_) | Op::AdaptivePool(_) | Op::Resize(_) | Op::Keep(_) => {
+            windows::backward
+        }
+        Op::Then(op) => rule(&op.first).and(rule(&op.second)).map(|_| then as Rule)?,
         _ => return None,
     })
+}
+
+/// Back through the second operator, then through the first; what lies between them is computed once more.
+fn then(tape: &mut Tape, call: &Call<'_>, input: usize) -> Result<Option<Value>> {
+    let Op::Then(op) = call.op else { return Ok(None) };
+    let (Some(first), Some(second)) = (rule(&op.first), rule(&op.second)) else { return Ok(None) };
+    let between = [tape.add((*op.first).clone(), call.inputs)?];
+    let last = Call { op: &op.second, inputs: &between, ..*call };
+    let gradients = [second(tape, &last, 0)?];
+    first(tape, &Call { op: &op.first, outputs: &between, gradients: &gradients, ..*call }, input)
 }

@@ -79,6 +79,7 @@ operators! {
     cast::Cast,
     arg_max::ArgMax,
     top_k::TopK,
+    keep::Keep,
     resize::Resize,
     lstm::Lstm,
     gru::Gru,
@@ -87,6 +88,7 @@ operators! {
     sgd::Sgd,
     adam::Adam,
     backward::Backward,
+    then::Then,
     opaque::Opaque,
 }
 

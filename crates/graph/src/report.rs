@@ -1,8 +1,8 @@
 //! The whole of what an analysis says, for every operator.
-use crate::analysis::{Analysis, Group};
+use crate::analysis::{Analysis, Group, Site};
 use crate::graph::{Graph, NodeId, Value};
 use crate::kind::{Level, Operand, SparsityKind};
-use crate::kinds::Kind;
+use crate::kinds::{Kind, Token};
 use crate::operator::{Family, Operator};
 use crate::operators::{BinaryFunction, Op};
 use crate::phase::Phase;
@@ -225,7 +225,8 @@ impl<'a> View<'a> {
     /// Slices of the axis that holds the channels of a value.
     fn axis(&self, id: NodeId, kind: Kind, value: Value) -> Option<Finding> {
         let (graph, analysis) = (self.graph, self.analysis);
-        let sites = || analysis.members_of(value).map(|(site, _)| &analysis.sites[site.0]);
+        let of_axes = |site: &&Site| site.is_of_axes();
+        let sites = || analysis.members_of(value).map(|(site, _)| &analysis.sites[site.0]).filter(of_axes);
         if let Some(site) = sites().find(|site| site.kinds.contains(&kind)) {
             let stride = if kind == Kind::ALL[0] { "channels" } else { "heads" };
             return Some(Finding::yes(format!("{stride} of {}: {}", site.name, site.verdict.reason())));
@@ -309,6 +310,10 @@ impl<'a> View<'a> {
 
     /// Tokens: the axis before the last, of a value with one.
     fn tokens(&self, value: Value) -> Finding {
+        let sites = || self.analysis.members_of(value).map(|(site, _)| &self.analysis.sites[site.0]);
+        if let Some(site) = sites().find(|site| site.kinds.contains(&Kind::Token(Token))) {
+            return Finding::nearly(format!("leave at {}: {}", site.name, site.verdict.reason()));
+        }
         let made = self.graph.node(value.node);
         let rank = made.facts[value.slot].rank();
         if rank != 3 {

@@ -9,7 +9,7 @@ use crate::fact::{Dim, Fact};
 use crate::graph::{Graph, NodeId, Value, Weights};
 use crate::kind::SparsityKind;
 use crate::operator::Operator;
-use crate::operators::Op;
+use crate::operators::{Keep, Op, Then};
 use crate::phase::Phase;
 use crate::setting::{Choice, Setting, SiteId};
 use crate::training::{Gradients, Loss};
@@ -96,20 +96,51 @@ impl Elastic {
     /// When the setting has not one choice a site.
     pub fn shrink(&self, setting: &Setting) -> Result<Graph> {
         let kept = self.kept(setting)?;
-        let active = self.active(setting, &kept);
-        let extent = |value: Value| Ok(self.extent_at(value, &kept, self.graph.fact(value)?));
+        self.left(&kept, &self.active(setting, &kept))
+    }
+
+    /// [`shrink`](Self::shrink) for the numbers of units kept at each site, and of inputs that count.
+    fn left(&self, kept: &[usize], active: &BTreeMap<NodeId, usize>) -> Result<Graph> {
+        let extent = |value: Value, kept: &[usize]| Ok(self.extent_at(value, kept, self.graph.fact(value)?));
         let mut graph = self.graph.clone();
         for id in self.graph.ids() {
             let node = self.graph.node(id);
-            let inputs = node.inputs.iter().map(|&value| extent(value)).collect::<Result<Vec<Extent>>>()?;
-            let outputs = self.graph.outputs_of(id).map(extent).collect::<Result<Vec<Extent>>>()?;
+            let (staying, keep) = self.leaving(id, kept)?;
+            let inputs = node.inputs.iter().map(|&value| extent(value, kept)).collect::<Result<Vec<Extent>>>()?;
+            let outputs = self.graph.outputs_of(id).map(|value| extent(value, &staying)).collect::<Result<Vec<_>>>()?;
             let mut op = node.op.clone();
             op.shrink(&inputs, &outputs);
             read_only(&mut op, active.get(&id));
+            let op = match keep {
+                Some(keep) => Then { first: Box::new(op), second: Box::new(keep.into()) }.into(),
+                None => op,
+            };
             let facts = op.infer(&graph.input_facts(id)).map_err(|error| error.at(&node.name))?;
             graph.replace(id, op, facts);
         }
         Ok(graph)
+    }
+
+    /// What is kept at each site before tokens leave at a node, and which of its tokens stay; none where no more leave than have left before.
+    fn leaving<'a>(&self, id: NodeId, kept: &'a [usize]) -> Result<(Cow<'a, [usize]>, Option<Keep>)> {
+        let nothing = (Cow::Borrowed(kept), None);
+        let places = self.analysis.tokens();
+        let Ok(at) = places.binary_search_by_key(&id, |&(node, _)| node) else { return Ok(nothing) };
+        let site = places[at].1;
+        let Site { units, members, .. } = &self.analysis.sites[site.0];
+        let mut staying = kept.to_vec();
+        staying[site.0] = *units;
+        let value = Value { node: id, slot: 0 };
+        let extent = |kept: &[usize]| Ok::<_, Error>(self.extent_at(value, kept, self.graph.fact(value)?));
+        let (before, after) = (extent(&staying)?, extent(kept)?);
+        let Some(&Member { axis, start, .. }) = members.iter().find(|member| member.value == value) else {
+            return Ok(nothing);
+        };
+        let below = |extent: &Extent, at: usize| extent.kept[axis].count_below(at);
+        let (from, to) = (below(&before, start), below(&before, start + units));
+        let count = below(&after, start + units) - below(&after, start);
+        let keep = Keep { axis, start: from, end: to, count };
+        Ok((staying.into(), (count < to - from).then_some(keep)))
     }
 
     /// Work of what `setting` leaves, in one phase, for `batch` samples.
@@ -159,16 +190,11 @@ impl Elastic {
         self.analysis.inputs().iter().filter_map(thinned).collect()
     }
 
-    /// The dense graph, with so many inputs of some layers that count.
-    fn reading(&self, active: &BTreeMap<NodeId, usize>) -> Cow<'_, Graph> {
-        let mut graph = Cow::Borrowed(&self.graph);
-        for (&layer, count) in active {
-            let node = self.graph.node(layer);
-            let mut op = node.op.clone();
-            read_only(&mut op, Some(count));
-            graph.to_mut().replace(layer, op, node.facts.clone());
-        }
-        graph
+    /// Units kept at each site where only tokens leave.
+    fn kept_tokens(&self, kept: &[usize]) -> Vec<usize> {
+        let mut of: Vec<usize> = self.analysis.sites.iter().map(|site| site.units).collect();
+        self.analysis.tokens().iter().for_each(|(_, site)| of[site.0] = kept[site.0]);
+        of
     }
 
     /// The gradients at a setting, of the weights that [`shrink_weights`](Self::shrink_weights) leaves: the definition of what it leaves out of gradients.
@@ -204,16 +230,19 @@ impl Elastic {
         Ok(weights)
     }
 
-    /// The outputs of the dense graph with everything that `setting` leaves out set to zero: the definition of a setting.
+    /// The outputs of the dense graph with everything that `setting` leaves out set to zero: the definition of a setting. Tokens that leave, and what is not
+    /// read, are no zeros: that graph already does without them.
     ///
     /// # Errors
     /// When a value is missing or does not fit, or the setting has not one choice a site.
     pub fn eval_masked(&self, weights: &Weights, inputs: &[Array], setting: &Setting) -> Result<Vec<Array>> {
         let kept = self.kept(setting)?;
+        let tokens = self.kept_tokens(&kept);
         let blocks = self.block_masks(weights, setting)?;
-        self.reading(&self.active(setting, &kept)).eval_with(weights, inputs, |value, array| {
+        self.left(&tokens, &self.active(setting, &kept))?.eval_with(weights, inputs, |value, array| {
             let Ok(dense) = self.graph.fact(value) else { return array };
-            let mut array = masked(array, &self.extent_at(value, &kept, dense));
+            let extent = |kept: &[usize]| self.extent_at(value, kept, dense);
+            let mut array = masked(array, &extent(&kept).within(&extent(&tokens)));
             if let Some(mask) = blocks.get(&value.node) {
                 array
                     .data_mut()

@@ -2,9 +2,9 @@
 use std::collections::BTreeMap;
 use supple_graph::operators::{
     Adam, AdaptivePool, Attention, BatchNorm, Binary, BinaryFunction, Border, Clip, Concat, Conv, ConvTranspose,
-    Coordinates, Cut, Elu, Embedding, Expand, Gather, Gemm, GroupNorm, HardSigmoid, InstanceNorm, Interpolation,
+    Coordinates, Cut, Elu, Embedding, Expand, Gather, Gemm, GroupNorm, HardSigmoid, InstanceNorm, Interpolation, Keep,
     LayerNorm, LeakyRelu, Linear, LogSoftmax, Matmul, Op, Pad, Permute, Pool, PoolFunction, Reduce, Reduction, Reshape,
-    Resize, RmsNorm, Scalar, Sgd, Slice, Softmax, Split, TopK, Unary, UnaryFunction, Where,
+    Resize, RmsNorm, Scalar, Sgd, Slice, Softmax, Split, Then, TopK, Unary, UnaryFunction, Where,
 };
 use supple_graph::training::{Gradients, Loss, Optimizer};
 use supple_graph::window::Window;
@@ -196,6 +196,10 @@ fn products() {
     check(Gemm { alpha: 0.5, beta: 1.0, transposed_a: false, transposed_b: true }, &[&[2, 3], &[4, 3]], WIDE);
     check(Attention { scale: 0.7, causal: true }, &[&[1, 2, 3, 2], &[1, 2, 3, 2], &[1, 2, 3, 2]], WIDE);
     check(Attention { scale: 0.7, causal: false }, &[&[2, 3, 2], &[2, 4, 2], &[2, 4, 2], &[3, 4]], WIDE);
+    let keep = Keep { axis: 1, start: 1, end: 4, count: 2 };
+    check(keep.clone(), &[&[2, 5, 3]], WIDE);
+    let scaled = Binary { function: BinaryFunction::Mul };
+    check(Then { first: Box::new(scaled.into()), second: Box::new(keep.into()) }, &[&[2, 5, 3], &[5, 1]], WIDE);
     check(Permute { order: vec![2, 0, 1] }, &[&[2, 1, 3]], WIDE);
     check(Reshape { to: vec![Dim::Fixed(3), Dim::Fixed(2)] }, &[&[2, 3]], WIDE);
     check(Concat { axis: 1 }, &[&[2, 1], &[2, 3]], WIDE);

@@ -4,7 +4,7 @@ use serde_json::Value;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use supple_graph::operators::Reduction;
-use supple_graph::{Analysis, Fact, Graph, Group, Level, NodeId, Op, Report};
+use supple_graph::{Analysis, Fact, Graph, Group, Level, NodeId, Op, Report, Site};
 use supple_onnx::{Options, read};
 
 /// The architectures, with which of their convolutions a BatchNorm follows: the export folds it into them, and fvcore counts it.
@@ -122,6 +122,21 @@ fn groups_and_products_are_those_of_torch_pruning_and_fvcore() {
         macs_agree(name, norms, &expected);
         nothing_is_left_without_a_verdict(name, &expected.report);
     }
+}
+
+#[test]
+fn tokens_leave_before_every_block_and_the_class_token_stays() {
+    let Some(root) = shared() else { return };
+    let (graph, _) = read(root.join("data/onnx/vit_b_16.onnx.gz"), &Options::default()).unwrap();
+    let analysis = Analysis::of(&graph).unwrap();
+    let sites: Vec<&Site> = analysis.tokens().iter().map(|(_, site)| &analysis.sites[site.0]).collect();
+    let fixed: Vec<&Site> = analysis.fixed.iter().filter(|site| site.level == "token").collect();
+    assert_eq!(sites.len(), 12, "{fixed:?}");
+    for site in sites {
+        let first = site.members[0];
+        assert_eq!((site.units, first.start, graph.node(first.value.node).facts[0].shape[1].count()), (196, 1, 197));
+    }
+    assert!(analysis.fixed.iter().all(|site| site.level != "token"));
 }
 
 #[test]

@@ -6,7 +6,7 @@ use std::time::Duration;
 use supple_executor::measure::{self, Seen};
 use supple_executor::{Batch, BreakEven, Executor, Trainer, pays};
 use supple_graph::blocks::WITHIN;
-use supple_graph::kinds::{Threshold, TopK};
+use supple_graph::kinds::{Threshold, Token, TopK};
 use supple_graph::{Choice, Density, Elastic, Kind, Phase, Setting, Site, SiteId, SparsityKind};
 use supple_kernels::Cut;
 use supple_kernels::bench::{Times, Trial, active_against_dense, cuts_against_dense, tops_against_dense};
@@ -62,8 +62,8 @@ pub struct Everywhere {
     pub setting: Setting,
 }
 
-/// Every density at all axes, and of every kind within all layers that it fits, where it saves work in one of the `phases`; of what layers read only where
-/// nothing is trained: of a batch, hardly any input is small in all rows.
+/// Every density at all axes, and of every kind within all layers that it fits or of all tokens, where it saves work in one of the `phases`; of what layers
+/// read only where nothing is trained: of a batch, hardly any input is small in all rows.
 pub fn uniform(elastic: &Elastic, phases: &[Phase]) -> impl Iterator<Item = Everywhere> {
     let analysis = elastic.analysis();
     let axes = densities().map(|density| Everywhere { kind: "axes", density, setting: analysis.uniform(density) });
@@ -76,8 +76,9 @@ pub fn uniform(elastic: &Elastic, phases: &[Phase]) -> impl Iterator<Item = Ever
         Kind::Threshold(_) => phases == [Phase::Forward],
         kind => phases.iter().any(|phase| kind.phases().contains(phase)),
     };
-    let kinds = WITHIN.into_iter().chain([Kind::Threshold(Threshold), Kind::TopK(TopK)]);
-    axes.chain(kinds.filter(saves).flat_map(within))
+    let fits = move |kind: &Kind| analysis.sites.iter().any(|site| site.kinds.contains(kind));
+    let kinds = WITHIN.into_iter().chain([Kind::Threshold(Threshold), Kind::TopK(TopK), Kind::Token(Token)]);
+    axes.chain(kinds.filter(saves).filter(fits).flat_map(within))
 }
 
 /// The settings with one density everywhere that save work in one of the `phases`, each once, dense first.

@@ -116,7 +116,7 @@ pub struct Demo {
 /// Options of `train`.
 #[derive(Debug, Args)]
 pub struct Train {
-    /// The model: mlp, cnn or chars.
+    /// The model: mlp, cnn, chars or patches.
     #[arg(long, default_value = "cnn")]
     pub model: String,
     /// Train the largest, the smallest and random densities in every step.
@@ -480,7 +480,7 @@ pub enum TraceCommand {
 /// Options of `analyze`.
 #[derive(Debug, Args)]
 pub struct Analyze {
-    /// The name of a built-in model (mlp, cnn, chars), a model file, an ONNX file (.onnx, .onnx.gz), or a graph as JSON (.json).
+    /// The name of a built-in model (mlp, cnn, chars, patches), a model file, an ONNX file (.onnx, .onnx.gz), or a graph as JSON (.json).
     #[arg(default_value = "cnn")]
     pub model: String,
     /// Print all verdicts and groups as JSON instead of a table.
@@ -593,7 +593,7 @@ pub enum BenchCommand {
         #[arg(long)]
         train: bool,
         /// Only this way to be sparse.
-        #[arg(long, value_parser = ["axes", "block", "pattern", "unstructured", "threshold", "top_k"])]
+        #[arg(long, value_parser = ["axes", "block", "pattern", "unstructured", "threshold", "top_k", "token"])]
         kind: Option<String>,
         /// What every command takes.
         #[command(flatten)]

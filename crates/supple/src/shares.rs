@@ -1,5 +1,5 @@
 //! What of a graph's work falls to its sites, phase by phase.
-use supple_graph::{Graph, NodeId, Op, Phase, Site};
+use supple_graph::{Graph, NodeId, Op, Phase, Site, Within};
 
 /// The work of every operator, for one sample.
 #[derive(Clone, Debug)]
@@ -37,10 +37,12 @@ impl Shares {
         part(self.flops[id.0][0], self.total[0])
     }
 
-    /// What the operators that read the site's weights do of all work in each phase, 0 to 1.
+    /// What the operators that read the site's weights, or compute its tokens, do of all work in each phase, 0 to 1.
     pub fn of_site(&self, site: &Site) -> [f64; 4] {
         let readers = site.members.iter().flat_map(|member| &self.readers[member.value.node.0]).copied();
-        let mut touched: Vec<NodeId> = readers.chain(site.layer()).collect();
+        let tokens = matches!(site.within, Some(Within::Tokens(_)));
+        let own = site.members.iter().filter(|_| tokens).map(|member| member.value.node);
+        let mut touched: Vec<NodeId> = readers.chain(own).chain(site.layer()).collect();
         touched.sort_unstable();
         touched.dedup();
         let mut sum = [0.0; 4];

@@ -7,7 +7,7 @@ use rand::seq::SliceRandom;
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 use supple_executor::{AdamConfig, Backend, Batch, Executor, ModelFile, Score, Trainer, measure};
-use supple_graph::kinds::Block;
+use supple_graph::kinds::{Block, Token};
 use supple_graph::{Choice, Density, Elastic, Kind, Phase, Setting, SiteId};
 use supple_models::{Data, Split};
 use supple_sim::random::{Stream, stream};
@@ -62,14 +62,18 @@ impl<'a> Batches<'a> {
 }
 
 /// The settings of step `step`: the largest, the smallest, one random density everywhere and one at about half of the sites (the sandwich rule of Yu & Huang 2019,
-/// with mixed settings so that a solver may mix them). What is thinned out everywhere is in turn axes and, in blocks, the weights of layers; a site of the
-/// mixed setting takes any way that fits there.
+/// with mixed settings so that a solver may mix them). What is thinned out everywhere is in turn axes, in blocks the weights of layers, and tokens where
+/// these can leave; a site of the mixed setting takes any way that fits there.
 pub fn settings_of_step(elastic: &Elastic, seed: u64, step: usize) -> Vec<Setting> {
     let analysis = elastic.analysis();
     let mut random = stream(seed, format_args!("step {step}"), "settings");
     let draw = |random: &mut Stream| Density::new(random.random_range(LEAST..=1000)).unwrap_or_default();
-    let blocks = |density| analysis.uniform_within(Kind::Block(Block), density);
-    let everywhere = |density| if step.is_multiple_of(2) { analysis.uniform(density) } else { blocks(density) };
+    let ways = if analysis.tokens().is_empty() { 2 } else { 3 };
+    let everywhere = |density| match step % ways {
+        0 => analysis.uniform(density),
+        1 => analysis.uniform_within(Kind::Block(Block), density),
+        _ => analysis.uniform_within(Kind::Token(Token), density),
+    };
     let uniform = everywhere(draw(&mut random));
     let least = everywhere(Density::new(LEAST).unwrap_or_default());
     let lossy = analysis.sites.iter().enumerate().filter(|(_, site)| site.saves(Phase::Forward));

@@ -83,7 +83,7 @@ fn what_does_not_exist_is_named() {
     let path = ladder(folder.path(), "ladder.json", stamp());
     let ladder = path.to_str().unwrap();
     let at = folder.path();
-    refused(at, &["analyze", "resnet"], &["`resnet`", "mlp, cnn, chars"]);
+    refused(at, &["analyze", "resnet"], &["`resnet`", "mlp, cnn, chars, patches"]);
     refused(at, &["simulate", "--scenario", "none.toml"], &["none.toml"]);
     refused(at, &["simulate", "--scenario", "demo", "--ladder", "none.json"], &["none.json"]);
     refused(

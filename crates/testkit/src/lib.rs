@@ -43,6 +43,7 @@ mod mix;
 mod mixtures;
 mod observations;
 mod structures;
+mod tokens;
 mod traces;
 
 pub use budgets::{budgets, menus_with_budgets};
@@ -54,4 +55,5 @@ pub use learning::check_learning;
 pub use menus::menus;
 pub use mixtures::mixtures;
 pub use observations::observations;
+pub use tokens::{TokenCase, check_tokens, token_cases};
 pub use traces::traces;

@@ -196,14 +196,15 @@ impl Mix {
     }
 
     /// Tokens by features, as heads: `[batch, head, token, feature]`.
-    fn in_heads(&mut self, x: Value, heads: usize) -> Result<Value> {
+    pub(crate) fn in_heads(&mut self, x: Value, heads: usize) -> Result<Value> {
         let shape = self.tape.shape(x);
         let apart = [shape[0], shape[1], Dim::Fixed(heads), Dim::Fixed(shape[2].count() / heads)];
         let apart = self.tape.reshape(x, &apart)?;
         self.tape.permute(apart, &[0, 2, 1, 3])
     }
 
-    fn out_of_heads(&mut self, x: Value, width: usize) -> Result<Value> {
+    /// From heads back to features, through a layer of `width` outputs.
+    pub(crate) fn out_of_heads(&mut self, x: Value, width: usize) -> Result<Value> {
         let back = self.tape.permute(x, &[0, 2, 1, 3])?;
         let shape = self.tape.shape(back);
         let features = shape[2].count() * shape[3].count();

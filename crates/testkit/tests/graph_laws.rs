@@ -7,9 +7,9 @@ use supple_graph::axes::Letter;
 use supple_graph::operators::{
     Adam, AdaptivePool, ArgMax, Attention, Backward, BatchNorm, Binary, BinaryFunction, Border, Cast, Clip, Concat,
     Constant, Conv, ConvTranspose, Coordinates, CrossEntropy, Cut, Embedding, Expand, Gather, Gemm, GroupNorm, Gru,
-    InstanceNorm, Interpolation, LayerNorm, Linear, LogSoftmax, Lstm, Matmul, MeanSquare, Opaque, Pad, Permute, Pool,
-    PoolFunction, Reduce, Reduction, Reshape, Resize, RmsNorm, Scalar, Sgd, Slice, Softmax, Split, TopK, Unary,
-    UnaryFunction, Where,
+    InstanceNorm, Interpolation, Keep, LayerNorm, Linear, LogSoftmax, Lstm, Matmul, MeanSquare, Opaque, Pad, Permute,
+    Pool, PoolFunction, Reduce, Reduction, Reshape, Resize, RmsNorm, Scalar, Sgd, Slice, Softmax, Split, Then, TopK,
+    Unary, UnaryFunction, Where,
 };
 use supple_graph::recurrence::{Direction, Recurrence};
 use supple_graph::window::Window;
@@ -106,6 +106,16 @@ fn window_operators() -> impl Strategy<Value = Op> {
     ]
 }
 
+/// What keeps some positions of an axis, alone and behind a softmax of the same axis.
+fn keeps() -> impl Strategy<Value = Op> {
+    let sizes = (0usize..4, 0usize..4, 0usize..7, 0usize..5);
+    (sizes, any::<bool>()).prop_map(|((axis, start, end, count), alone)| {
+        let keep: Op = Keep { axis, start, end, count }.into();
+        let behind = |keep| Then { first: Box::new(Softmax { axis }.into()), second: Box::new(keep) }.into();
+        if alone { keep } else { behind(keep) }
+    })
+}
+
 /// Operators along axes.
 fn row_operators() -> impl Strategy<Value = Op> {
     let direction = select(vec![Direction::Forward, Direction::Bidirectional]);
@@ -118,6 +128,7 @@ fn row_operators() -> impl Strategy<Value = Op> {
         (0usize..5).prop_map(|axis| LogSoftmax { axis }.into()),
         (0usize..5, any::<bool>()).prop_map(|(axis, keep)| ArgMax { axis, keep, least: false, last: false }.into()),
         (0usize..6, 0usize..5).prop_map(|(k, axis)| TopK { k, axis, least: false }.into()),
+        keeps(),
         (0usize..4).prop_map(|size| GroupNorm { size, epsilon: 1e-5 }.into()),
         Just(InstanceNorm { epsilon: 1e-5 }.into()),
         Just(BatchNorm { epsilon: 1e-5 }.into()),

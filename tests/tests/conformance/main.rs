@@ -46,14 +46,17 @@ fn every_model_has_sites_of_its_own_kind() {
         let axes = model.elastic.analysis().sites.iter().filter(|site| site.is_of_axes());
         axes.map(|site| site.level).collect::<Vec<_>>()
     };
-    let [mlp, cnn, normed, chars] = models().try_into().ok().unwrap();
+    let [mlp, cnn, normed, chars, patches] = models().try_into().ok().unwrap();
     assert_eq!(levels(&mlp), ["neuron"; 2]);
     assert_eq!(levels(&cnn), ["channel", "channel", "channel", "neuron"]);
     assert_eq!(levels(&normed), levels(&cnn));
     assert_eq!(normed.elastic.analysis().sites[0].units, 2);
     assert_eq!(levels(&chars), ["head", "neuron", "head", "neuron"]);
-    let within = [&mlp, &cnn, &normed, &chars].map(|model| model.elastic.analysis().blocked().len());
-    assert_eq!(within, [1, 1, 1, 2]);
+    assert_eq!(levels(&patches), levels(&chars));
+    let within = [&mlp, &cnn, &normed, &chars, &patches].map(|model| model.elastic.analysis().blocked().len());
+    assert_eq!(within, [1, 1, 1, 2, 2]);
+    let tokens = [&mlp, &cnn, &normed, &chars, &patches].map(|model| model.elastic.analysis().tokens().len());
+    assert_eq!(tokens, [0, 0, 0, 0, 2]);
 }
 
 #[test]
@@ -307,7 +310,7 @@ fn the_largest_gradients_equal_the_graphs_with_kernels_and_without() {
 
 #[test]
 fn gradients_come_back_to_the_largest_inputs_as_the_graph_says() {
-    let [mlp, cnn, normed, chars] = models().try_into().ok().unwrap();
+    let [mlp, cnn, normed, chars, patches] = models().try_into().ok().unwrap();
     let models = [mlp, cnn, normed, chars];
     for (model, &backend) in models.iter().flat_map(|model| Backend::ALL.iter().map(move |b| (model, b))) {
         assert!(!model.elastic.analysis().inputs().is_empty());

@@ -8,8 +8,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 use supple_executor::capture::Recorded;
 use supple_executor::{About, AdamConfig, Backend, Batch, Executor, IGNORED, ModelFile, Trainer, capture};
 use supple_graph::blocks::WITHIN;
+use supple_graph::kinds::Token;
 use supple_graph::{Array, Choice, Density, Elastic, Kind, NodeId, Phase, Setting, SiteId, Value, Weights};
-use supple_models::{CharTransformer, CharTransformerConfig, Cnn, CnnConfig, Mlp, MlpConfig};
+use supple_models::{
+    CharTransformer, CharTransformerConfig, Cnn, CnnConfig, Mlp, MlpConfig, PatchTransformer, PatchTransformerConfig,
+};
 
 pub const CLASSES: usize = 5;
 pub const CONTEXT: usize = 4;
@@ -186,11 +189,14 @@ pub fn models() -> Vec<Model> {
     let mlp = MlpConfig::new().with_widths(vec![12, 9, 7, CLASSES]).init(&device);
     let sizes = CharTransformerConfig::new(CLASSES, CONTEXT).with_layers(2).with_heads(2);
     let chars = sizes.with_head_width(3).with_expansion(2).init(&device);
+    let sizes = PatchTransformerConfig::new(CLASSES).with_side(9).with_patch(3).with_layers(2).with_heads(2);
+    let patches = sizes.with_head_width(3).init(&device);
     vec![
         model("mlp", mlp, images([2, 1, 3, 4]), floats::<4>, Mlp::forward),
         cnn("cnn", None),
         cnn("cnn with group norm", Some(2)),
         model("chars", chars, sentences(2), words::<2>, CharTransformer::forward),
+        model("patches", patches, images([2, 1, 9, 9]), floats::<4>, PatchTransformer::forward),
     ]
 }
 
@@ -242,7 +248,9 @@ impl Model {
     pub fn settings(&self) -> Vec<Setting> {
         let axes = [1, 250, 500, 750, 1000].map(|per_mille| self.uniform(per_mille));
         let within = WITHIN.into_iter().flat_map(|kind| [1, 250, 750].map(|per_mille| self.within(kind, per_mille)));
-        axes.into_iter().chain(within).chain(WITHIN.map(|kind| self.mixed(kind))).collect()
+        let tokens = [1, 250, 750].map(|per_mille| self.within(Kind::Token(Token), per_mille));
+        let tokens = tokens.into_iter().filter(|_| !self.elastic.analysis().tokens().is_empty());
+        axes.into_iter().chain(within).chain(tokens).chain(WITHIN.map(|kind| self.mixed(kind))).collect()
     }
 
     pub fn kept(&self, node: NodeId, setting: &Setting) -> Vec<usize> {

@@ -4,8 +4,8 @@ use crate::error::{Error, Result};
 use crate::tensor::{Any, choose, download, expand, lengths, reshape, select, upload};
 use burn::backend::Dispatch;
 use burn::backend::ops::{BoolTensorOps, FloatTensorOps, IntTensorOps, ModuleOps};
-use burn::tensor::Device;
-use supple_graph::operators::{ArgMax, TopK};
+use burn::tensor::{Device, TensorData};
+use supple_graph::operators::{ArgMax, Keep, TopK};
 use supple_graph::{DType, Fact, Op};
 
 pub(super) fn find(op: &Op, inputs: &[&Fact], _outputs: &[Fact]) -> Option<Runner> {
@@ -37,6 +37,7 @@ pub(super) fn find(op: &Op, inputs: &[&Fact], _outputs: &[Fact]) -> Option<Runne
         }
         Op::ArgMax(op) if from == DType::F32 && !op.last => Some(arg_max(op)),
         Op::TopK(op) if from == DType::F32 => Some(top_k(op)),
+        Op::Keep(op) => Some(keep(op)),
         _ => None,
     }
 }
@@ -94,5 +95,26 @@ fn top_k(op: &TopK) -> Runner {
         let turned = |x| if least { Dispatch::float_neg(x) } else { x };
         let (values, indices) = Dispatch::float_topk_with_indices(turned(operands.take()?), axis, k, dtype);
         Ok(vec![turned(values), indices])
+    })
+}
+
+/// Norms come to the host, positions go back: rows of what stands behind the axis are taken there.
+fn keep(op: &Keep) -> Runner {
+    let op = op.clone();
+    Runner::of(move |mut operands, call| {
+        let x = operands.take()?;
+        let shape = lengths(&x);
+        let (length, width) = (shape[op.axis], shape[op.axis + 1..].iter().product());
+        let rows = shape[..=op.axis].iter().product();
+        let x = reshape(x, vec![rows, width]);
+        let squares = download(Dispatch::float_sum_dim(Dispatch::float_mul(x.clone(), x.clone()), 1))?;
+        let chosen = |(at, norms): (usize, &[f32])| {
+            let norms: Vec<f64> = norms.iter().map(|&norm| norm.into()).collect();
+            op.chosen(&norms).into_iter().map(move |token| (at * length + token) as i64)
+        };
+        let places: Vec<i64> = squares.data().chunks(length).enumerate().flat_map(chosen).collect();
+        let count = places.len();
+        let places = Dispatch::int_from_data(TensorData::new(places, [count]), call.device.as_dispatch());
+        Ok(reshape(select(x, 0, places), call.shape()))
     })
 }

@@ -66,6 +66,13 @@ pub(super) struct Laid {
     lengths: Option<Vec<usize>>,
 }
 
+impl Laid {
+    /// Whether it is known which axis goes where.
+    pub fn is_known(&self) -> bool {
+        self.lengths.is_some() && !self.axes.is_opaque()
+    }
+}
+
 /// Operators whose axes are remembered: models repeat few different ones.
 const MOST_LAID: usize = 16;
 

@@ -4,6 +4,9 @@ use crate::phase::Phase;
 use serde::{Deserialize, Serialize};
 
 /// Leaves out tokens: what is computed for each of them is not. Where tokens meet each other, work falls with the square.
+///
+/// At a site of tokens, of each sample those with the largest norms go on, as if the others had never been there: the operator `Keep` says
+/// which (as in EViT, Liang et al., 2022, which goes by what attention they receive).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Token;
 

@@ -34,7 +34,7 @@ pub(super) fn graph(model: &str, lengths: &[(String, usize)]) -> Result<Graph> {
     if let Ok(name) = model.parse::<ModelName>() {
         return Ok(Model::fresh(name, &supple_models::load(name, None, 1)?, 1)?.elastic().graph().clone());
     }
-    ensure!(path.exists(), "`{model}` is neither a built-in model (mlp, cnn, chars) nor a file");
+    ensure!(path.exists(), "`{model}` is neither a built-in model (mlp, cnn, chars, patches) nor a file");
     if ends(".onnx") || ends(".onnx.gz") {
         let lengths = lengths.iter().cloned().collect();
         let (graph, _) = supple_onnx::read(path, &supple_onnx::Options { lengths, ..supple_onnx::Options::default() })?;
