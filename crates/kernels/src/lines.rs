@@ -12,6 +12,10 @@ pub(crate) use passes::run;
 
 /// Bytes of lines that one job takes: with its output, they stay in the second-level cache.
 const CACHED: usize = 512 << 10;
+/// Bytes of lines that it may take where the cache does not hold those of [`FEW`] samples: what is in use at a time stays in the third-level cache.
+const LARGE: usize = 4 << 20;
+/// Samples that fill a vector.
+const FEW: usize = 16;
 /// Channels that are moved at a time: their pixels fill whole vectors, however few a channel has.
 pub(crate) const CHANNELS: usize = 8;
 
@@ -109,11 +113,15 @@ impl Lines {
 
     /// The channels of the input, with zeros before and after them.
     pub fn framed<'i>(&self, input: &'i mut [f32]) -> &'i mut [f32] {
-        let (head, rest) = input.split_at_mut(self.head());
-        let (channels, tail) = rest.split_at_mut(self.conv.inputs * self.channel());
-        head.fill(0.0);
-        tail.fill(0.0);
-        channels
+        let end = self.head() + self.conv.inputs * self.channel();
+        input[..self.head()].fill(0.0);
+        input[end..].fill(0.0);
+        self.channels_mut(input)
+    }
+
+    /// The channels of the input.
+    pub fn channels_mut<'i>(&self, input: &'i mut [f32]) -> &'i mut [f32] {
+        &mut input[self.head()..][..self.conv.inputs * self.channel()]
     }
 
     /// Where a line of the output begins in the input, from the head on.
@@ -167,14 +175,13 @@ impl Lines {
         }
     }
 
-    /// Writes lines like those of [`fill_input`](Self::fill_input) of all channels to the gradient of the input.
+    /// Writes lines like those of [`fill_input`](Self::fill_input) to the gradient of these channels of each sample.
     #[inline(always)]
     pub fn write_input<S: Simd>(&self, simd: S, lines: &[f32], dx: &mut [&mut [f32]]) {
         let image = self.conv.size[0] * self.conv.size[1];
-        for first in (0..self.conv.inputs).step_by(CHANNELS) {
-            let pixels = CHANNELS.min(self.conv.inputs - first) * image;
-            let from = (&lines[first * self.channel()..], &*self.input);
-            rows_of(simd, from, dx, first * image..first * image + pixels);
+        for (i, lines) in lines.chunks(CHANNELS * self.channel().max(1)).enumerate() {
+            let first = i * CHANNELS * image;
+            rows_of(simd, (lines, &self.input), dx, first..first + lines.len() / self.channel() * image);
         }
     }
 
@@ -197,13 +204,14 @@ impl Lines {
     }
 }
 
-/// How many samples lie side by side: as many as the cache holds and every thread gets, so that the fewest vectors are computed in all, which come second.
+/// How many samples lie side by side, and the vectors of all lines: as many as the cache holds and every thread gets, so that the vectors are fewest.
 pub(crate) fn together(conv: &Conv2d, lanes: usize, threads: usize) -> (usize, usize) {
     /// Samples beyond which nothing is gained.
     const MOST: usize = 64;
     let [down, right] = [0, 1].map(|a| Axis::new(conv, a));
     let each = conv.inputs * conv.size[0] * right.residues.len() * right.length * size_of::<f32>();
-    let most = (CACHED / each.max(1)).min(MOST).min(conv.batch.div_ceil(threads.max(1))).max(1);
+    let most = (CACHED / each.max(1)).max(FEW.min(LARGE / each.max(1)));
+    let most = most.min(MOST).min(conv.batch.div_ceil(threads.max(1))).max(1);
     // Twice the vectors of a line, and one for what a line costs besides.
     let line = |samples: usize| if samples == 0 { 0 } else { 2 * (samples * right.out).div_ceil(lanes) + 1 };
     let cost = |samples: &usize| (conv.batch / samples * line(*samples) + line(conv.batch % samples)) * down.out;

@@ -14,6 +14,9 @@ use std::ops::Range;
 /// Elements of a line that gradients of weights are summed over at a time: those of a row of blocks stay in the first-level cache.
 const ELEMENTS: usize = 1024;
 
+/// Samples below which transpositions are not worth while.
+const FEW: usize = 8;
+
 /// Runs a pass over the blocks of a sound convolution, whose operands fit.
 pub(crate) fn run(conv: Conv2d, blocks: Blocks<'_>, operands: Operands<'_>, threads: usize) {
     dispatch(Call { conv, blocks, operands, threads });
@@ -61,9 +64,10 @@ impl Pass {
         [self.conv.inputs * self.conv.size[0] * self.conv.size[1], self.conv.outputs * height * width]
     }
 
-    /// Samples of a job.
-    fn samples(&self, lanes: usize) -> usize {
-        together(&self.conv, lanes, self.threads).0
+    /// Samples that lie side by side, and how many threads share them: all, where they would be too few for each of its own.
+    fn samples(&self, lanes: usize) -> (usize, usize) {
+        let [each, all] = [self.threads, 1].map(|threads| together(&self.conv, lanes, threads).0);
+        if each < FEW && all > each { (all, self.threads) } else { (each, 1) }
     }
 
     /// Rows of blocks cut into stretches of one group and at most [`CHANNELS`] output channels, or a single row.
@@ -80,6 +84,9 @@ impl Pass {
 
     /// The output channels of a stretch.
     fn outputs(&self, rows: &Range<usize>) -> Range<usize> {
+        if rows.is_empty() {
+            return 0..0;
+        }
         let of = |row| self.shape.outputs_of(row, self.height).1;
         of(rows.start).start..of(rows.end - 1).end
     }
@@ -95,25 +102,45 @@ impl Pass {
             return;
         }
         let w = &self.sorted.gather(w, self.stored);
-        let each = self.samples(S::F32_LANES);
-        for_each(self.threads, y.chunks_mut(each * size).enumerate(), |(i, y)| {
+        let (each, cuts) = self.samples(S::F32_LANES);
+        for_each(self.threads / cuts, y.chunks_mut(each * size).enumerate(), |(i, y)| {
             let samples = y.len() / size;
-            let x = &x[i * each * image..][..samples * image];
-            simd.vectorize(Gather { pass: self, x, w, b, relu, samples, y: y.chunks_mut(size).collect() });
+            let lines = Lines::new(&self.conv, samples, S::F32_LANES);
+            let input = self.input(simd, &x[i * each * image..][..samples * image], &lines, cuts);
+            for_each(cuts, self.parts(y, cuts).into_iter(), |(rows, y)| {
+                simd.vectorize(Gather { pass: self, lines: &lines, input: &input, w, b, relu, rows, y });
+            });
         });
     }
 
     fn backward_input<S: Simd>(&self, simd: S, dy: &[f32], w: &[f32], dx: &mut [f32]) {
         let [image, size] = self.sizes();
-        if dx.is_empty() {
+        if size == 0 {
+            dx.fill(0.0);
+        }
+        if dx.is_empty() || size == 0 {
             return;
         }
         let w = &self.sorted.gather(w, self.stored);
-        let each = self.samples(S::F32_LANES);
-        for_each(self.threads, dx.chunks_mut(each * image).enumerate(), |(i, dx)| {
+        let (each, cuts) = self.samples(S::F32_LANES);
+        for_each(self.threads / cuts, dx.chunks_mut(each * image).enumerate(), |(i, dx)| {
             let samples = dx.len() / image;
             let dy = &dy[i * each * size..][..samples * size];
-            simd.vectorize(Scatter { pass: self, dy, w, samples, dx: dx.chunks_mut(image).collect() });
+            let lines = Lines::new(&self.conv, samples, S::F32_LANES);
+            let part = |rows| (rows, Scratch::new(lines.span()));
+            let mut sums: Vec<_> = split(self.shape.rows(self.height), cuts).map(part).collect();
+            for_each(cuts, sums.iter_mut(), |(rows, sums)| {
+                simd.vectorize(Scatter { pass: self, lines: &lines, dy, w, rows: rows.clone(), sums });
+            });
+            let (first, others) = sums.split_at_mut(1);
+            let cut = self.conv.inputs.div_ceil(4 * cuts).next_multiple_of(CHANNELS);
+            let all = lines.channels_mut(&mut first[0].1).chunks_mut(cut * lines.channel());
+            let jobs = all.zip(pieces(dx, image, cut * image / self.conv.inputs)).enumerate();
+            for_each(cuts, jobs, |(i, (all, dx))| {
+                let at = lines.head() + i * cut * lines.channel();
+                let others = others.iter().map(|(_, sums)| &sums[at..at + all.len()]).collect();
+                simd.vectorize(Merge { lines: &lines, all, others, dx });
+            });
         });
     }
 
@@ -124,12 +151,12 @@ impl Pass {
         }
         let rows = self.shape.rows(self.height);
         let mut sums = vec![0.0; rows * self.sorted.row()];
-        let each = self.samples(S::F32_LANES);
+        let (each, _) = together(&self.conv, S::F32_LANES, 1);
         for first in (0..self.conv.batch).step_by(each) {
             let samples = each.min(self.conv.batch - first);
             let (x, dy) = (&x[first * image..][..samples * image], &dy[first * size..][..samples * size]);
             let lines = Lines::new(&self.conv, samples, S::F32_LANES);
-            let input = self.input(simd, x, &lines);
+            let input = self.input(simd, x, &lines, self.threads);
             let jobs = self.gradients(&mut sums, db.as_deref_mut());
             for_each(self.threads, jobs.into_iter(), |(rows, dw, db)| {
                 simd.vectorize(Correlate { pass: self, lines: &lines, input: &input, dy, rows, dw, db });
@@ -138,12 +165,28 @@ impl Pass {
         self.sorted.scatter(&sums, dw, self.stored);
     }
 
-    /// The lines of all channels, filled by all threads.
-    fn input<S: Simd>(&self, simd: S, x: &[f32], lines: &Lines) -> Scratch {
+    /// The output cut by rows of blocks: of each sample, the channels of these.
+    fn parts<'y>(&self, y: &'y mut [f32], cuts: usize) -> Vec<(Range<usize>, Vec<&'y mut [f32]>)> {
+        let [_, size] = self.sizes();
+        let pixels = size / self.conv.outputs.max(1);
+        let count = if cuts > 1 { 4 * cuts } else { 1 };
+        let mut parts: Vec<_> = split(self.shape.rows(self.height), count).map(|rows| (rows, Vec::new())).collect();
+        for mut sample in y.chunks_mut(size) {
+            for (rows, out) in &mut parts {
+                let (head, rest) = sample.split_at_mut(self.outputs(rows).len() * pixels);
+                out.push(head);
+                sample = rest;
+            }
+        }
+        parts
+    }
+
+    /// The lines of all channels, filled by some threads.
+    fn input<S: Simd>(&self, simd: S, x: &[f32], lines: &Lines, threads: usize) -> Scratch {
         let mut input = Scratch::new(lines.span());
         let channels = lines.framed(&mut input);
-        let cut = self.conv.inputs.div_ceil(4 * self.threads).next_multiple_of(CHANNELS);
-        for_each(self.threads, channels.chunks_mut((cut * lines.channel()).max(1)).enumerate(), |(i, to)| {
+        let cut = self.conv.inputs.div_ceil(4 * threads).next_multiple_of(CHANNELS);
+        for_each(threads, channels.chunks_mut((cut * lines.channel()).max(1)).enumerate(), |(i, to)| {
             let channels = i * cut..((i + 1) * cut).min(self.conv.inputs);
             simd.vectorize(Fill { lines, x, channels, to });
         });
@@ -200,11 +243,12 @@ impl WithSimd for Fill<'_, '_> {
 
 struct Gather<'a, 'b> {
     pass: &'a Pass,
-    x: &'a [f32],
+    lines: &'a Lines,
+    input: &'a [f32],
     w: &'a [f32],
     b: Option<&'a [f32]>,
     relu: bool,
-    samples: usize,
+    rows: Range<usize>,
     y: Vec<&'b mut [f32]>,
 }
 
@@ -213,25 +257,23 @@ impl WithSimd for Gather<'_, '_> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
-        let Self { pass, x, w, b, relu, samples, mut y } = self;
+        let Self { pass, lines, input, w, b, relu, rows, mut y } = self;
         let (height, row) = (pass.height, pass.sorted.row());
-        let lines = Lines::new(&pass.conv, samples, S::F32_LANES);
         let (plane, width) = (lines.plane(), lines.width());
-        let mut input = Scratch::new(lines.span());
-        lines.fill_input(simd, x, 0..pass.conv.inputs, lines.framed(&mut input));
+        let before = pass.outputs(&rows).start;
         let offsets = lines.offsets();
         let (offsets, blocks) = (Indices::new(&offsets), pass.sorted.blocks());
         let tiles = tiles::<S>(width, |vectors| gather_width::<S>(height, vectors));
         let together = height.max(CHANNELS);
         let mut sums = Scratch::new(together * plane);
         let mut bias = [0.0; 2 * CHANNELS];
-        for rows in pass.stretches(0..pass.shape.rows(height)) {
+        for rows in pass.stretches(rows) {
             let outputs = pass.outputs(&rows);
             if let Some(b) = b {
                 bias.fill(0.0);
                 bias[..outputs.len()].copy_from_slice(&b[outputs.clone()]);
             }
-            let input = &input[pass.group_of(rows.start, &lines)..];
+            let input = &input[pass.group_of(rows.start, lines)..];
             for line in 0..lines.rows() {
                 for (r, i) in rows.clone().zip((0..).step_by(height)) {
                     let some = pass.sorted.of(r, lines.seen(line));
@@ -248,7 +290,8 @@ impl WithSimd for Gather<'_, '_> {
                 relu_all(simd, &mut sums[..outputs.len() * plane]);
             }
             for part in (0..outputs.len()).step_by(CHANNELS) {
-                let channels = outputs.start + part..outputs.end.min(outputs.start + part + CHANNELS);
+                let first = outputs.start - before + part;
+                let channels = first..(outputs.end - before).min(first + CHANNELS);
                 lines.write_output(simd, &sums[part * plane..], channels, &mut y);
             }
         }
@@ -268,10 +311,11 @@ fn fill<S: Simd>(simd: S, (pass, lines): (&Pass, &Lines), dy: &[f32], rows: &Ran
 
 struct Scatter<'a, 'b> {
     pass: &'a Pass,
+    lines: &'a Lines,
     dy: &'a [f32],
     w: &'a [f32],
-    samples: usize,
-    dx: Vec<&'b mut [f32]>,
+    rows: Range<usize>,
+    sums: &'b mut [f32],
 }
 
 impl WithSimd for Scatter<'_, '_> {
@@ -279,19 +323,17 @@ impl WithSimd for Scatter<'_, '_> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
-        let Self { pass, dy, w, samples, mut dx } = self;
+        let Self { pass, lines, dy, w, rows, sums } = self;
         let (height, row) = (pass.height, pass.sorted.row());
-        let lines = Lines::new(&pass.conv, samples, S::F32_LANES);
         let (plane, width) = (lines.plane(), lines.width());
         let offsets = lines.offsets();
         let (offsets, blocks) = (Indices::new(&offsets), pass.sorted.blocks());
         let tiles = tiles::<S>(width, |vectors| tile_width(height, vectors));
         let mut memory = Scratch::new(height.max(CHANNELS) * plane);
-        let mut sums = Scratch::new(lines.span());
         sums.fill(0.0);
-        for rows in pass.stretches(0..pass.shape.rows(height)) {
-            fill(simd, (pass, &lines), dy, &rows, &mut memory);
-            let sums = &mut sums[pass.group_of(rows.start, &lines)..];
+        for rows in pass.stretches(rows) {
+            fill(simd, (pass, lines), dy, &rows, &mut memory);
+            let sums = &mut sums[pass.group_of(rows.start, lines)..];
             for line in 0..lines.rows() {
                 for (r, i) in rows.clone().zip((0..).step_by(height)) {
                     let some = pass.sorted.of(r, lines.seen(line));
@@ -304,7 +346,34 @@ impl WithSimd for Scatter<'_, '_> {
                 }
             }
         }
-        lines.write_input(simd, &sums[lines.head()..], &mut dx);
+    }
+}
+
+/// Samples of `size` elements, cut into pieces of at most `length`: for each place, the pieces of all samples.
+fn pieces(samples: &mut [f32], size: usize, length: usize) -> Vec<Vec<&mut [f32]>> {
+    let mut pieces: Vec<_> = (0..size.div_ceil(length)).map(|_| Vec::new()).collect();
+    for sample in samples.chunks_mut(size) {
+        pieces.iter_mut().zip(sample.chunks_mut(length)).for_each(|(pieces, piece)| pieces.push(piece));
+    }
+    pieces
+}
+
+/// Adds up the lines of some channels of all parts and writes them out.
+struct Merge<'a, 'b> {
+    lines: &'a Lines,
+    all: &'b mut [f32],
+    others: Vec<&'a [f32]>,
+    dx: Vec<&'b mut [f32]>,
+}
+
+impl WithSimd for Merge<'_, '_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        let Self { lines, all, others, mut dx } = self;
+        others.into_iter().for_each(|some| all.iter_mut().zip(some).for_each(|(sum, v)| *sum += v));
+        lines.write_input(simd, all, &mut dx);
     }
 }
 
