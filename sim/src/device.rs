@@ -4,6 +4,7 @@ use crate::error::Error;
 use crate::mechanism::{Mechanism, Pace, Processor, Starved};
 use crate::timing::Timing;
 use crate::trace::Trace;
+use crate::watch::Watch;
 use crate::world::StopReason;
 use supple_graph::Setting;
 use supple_strategy::{Job, Ladder, Nanos, Outcome, Plant};
@@ -30,6 +31,8 @@ pub struct SimulatedDevice<'a> {
     sizes: &'a [f64],
     /// Whether the rung was changed since the last work.
     switched: bool,
+    /// A gauge that runs beside the work.
+    watch: Option<Watch<'a>>,
 }
 
 impl<'a> SimulatedDevice<'a> {
@@ -48,6 +51,7 @@ impl<'a> SimulatedDevice<'a> {
             pace: Pace::default(),
             sizes: &[],
             switched: false,
+            watch: None,
         }
     }
 
@@ -81,6 +85,20 @@ impl<'a> SimulatedDevice<'a> {
         Self { sizes, ..self }
     }
 
+    /// The same device with a gauge beside the work: what it takes, the work does not get.
+    #[must_use]
+    pub fn with_watch(self, watch: Watch<'a>) -> Self {
+        Self { watch: Some(watch), ..self }
+    }
+
+    /// Runs the gauge so often.
+    fn gauge(&mut self, count: u64) {
+        let cost = self.watch.as_ref().map_or(Nanos::ZERO, Watch::cost);
+        if count > 0 {
+            self.starved |= self.processor.work(Nanos(cost.0 * count)).is_err();
+        }
+    }
+
     /// Processor time that a job takes on a rung at full speed, undisturbed; the cheapest rung when the ladder has not that many.
     pub fn demand(&self, job: Job, rung: usize) -> Nanos {
         let time = self.chance().service(job, self.ladder, rung);
@@ -111,7 +129,9 @@ impl<'a> SimulatedDevice<'a> {
     pub fn ahead_of(&self, other: &Self) -> bool {
         let cold = self.timing.is_some_and(|timing| !timing.cold.away_s.is_empty());
         let warm = !cold || self.processor.ran() == other.processor.ran();
-        warm && self.processor.ahead_of(&other.processor)
+        let free = self.timing.is_none_or(|timing| timing.wait_s == 0.0);
+        let together = free || self.processor.now() == other.processor.now();
+        self.watch.is_none() && warm && together && self.processor.ahead_of(&other.processor)
     }
 
     /// When the trace stops the run, if it does.
@@ -182,10 +202,24 @@ impl Plant for SimulatedDevice<'_> {
         self.processor.now()
     }
 
+    fn between(&mut self) -> Result<(), Error> {
+        let now = self.processor.now();
+        let owed = self.watch.as_mut().map_or(0, |watch| watch.busy(now));
+        self.gauge(owed);
+        Ok(())
+    }
+
     fn wait(&mut self, when: Nanos) -> Result<(), Error> {
+        let now = self.processor.now();
+        let fits = self.watch.as_mut().map_or(0, |watch| watch.idle(now, when.since(now)));
+        self.gauge(fits);
         if when > self.processor.now() {
             let late = self.timing.map_or(Nanos::ZERO, |timing| timing.lateness(self.seed, when));
             self.processor.wait(when + late);
+            self.processor.spend(self.timing.map_or(Nanos::ZERO, |timing| Nanos::from_seconds(timing.wait_s)));
+        }
+        if let Some(watch) = &mut self.watch {
+            watch.waited(self.processor.now());
         }
         Ok(())
     }

@@ -14,7 +14,7 @@ pub enum Mechanism {
     /// One thread under a quota of Linux' CPU bandwidth control. At each multiple of `period` (at least one nanosecond) since the start
     /// of the run a pool is set to the share in force times the period. A running thread uses the pool up at rate one; when it is empty
     /// the thread is throttled until the next refill. What is not used is lost (no burst). The kernel looks at the pool at its `tick`s and when a
-    /// piece of work begins (its processor time is asked for then, a system call): a thread runs on until the next of these, and what it overran is
+    /// piece of work begins and ends (its processor time is asked for then, a system call): a thread runs on until the next of these, and what it overran is
     /// taken from the refills that follow. With a tick of zero the pool is exact. The kernel's slices and its smallest quota of 1 ms are not modelled.
     Quota {
         /// Time from refill to refill.
@@ -168,6 +168,11 @@ impl<'a> Processor<'a> {
         }
     }
 
+    /// Whether the pool is used up, and somebody looks late.
+    fn overran(&self) -> bool {
+        matches!(self.mechanism, Mechanism::Quota { .. }) && !self.exact() && self.pool <= 0.0
+    }
+
     /// Whether nothing is overrun.
     fn exact(&self) -> bool {
         matches!(self.mechanism, Mechanism::Quota { tick: Nanos::ZERO, .. })
@@ -182,6 +187,14 @@ impl<'a> Processor<'a> {
     /// Lets time pass idly until `when`.
     pub fn wait(&mut self, when: Nanos) {
         self.now = self.now.max(when);
+    }
+
+    /// Takes processor time out of the pool in no time: what a thread needs to wake up is a part of how late it does.
+    pub fn spend(&mut self, time: Nanos) {
+        let Mechanism::Quota { period, .. } = self.mechanism else { return };
+        self.pool = self.pool_at(self.now) - time.0 as f64;
+        self.period = Some(self.now.0 / period.0.max(1));
+        self.served += time.0 as f64;
     }
 
     /// Does work that takes `demand` of processor time. Time passes until it is done.
@@ -206,7 +219,7 @@ impl<'a> Processor<'a> {
     /// As [`work`](Self::work), and when the work would end at the limit or later.
     pub(crate) fn work_before(&mut self, demand: Nanos, pace: Pace<'_>, limit: Nanos) -> Result<(), Starved> {
         let mut left = demand.0 as f64;
-        let mut fruitless = 0;
+        let (mut fruitless, mut over) = (0, false);
         self.events.clear();
         self.on = false;
         self.set_pace(&pace);
@@ -216,10 +229,15 @@ impl<'a> Processor<'a> {
             let Some((when, event)) = self.events.pop().filter(|(when, _)| *when < limit) else { break };
             left -= self.advance(when, left);
             match event {
+                Event::Done if self.overran() => (self.rate, self.on, over) = (0.0, false, true),
                 Event::Done => return Ok(()),
                 Event::Throttle => (self.rate, self.on) = (0.0, false),
                 Event::Pace => self.set_pace(&pace),
+                Event::Renewal if over => self.renew(),
                 Event::Renewal => left += self.resumed(&pace),
+            }
+            if over && self.rate > 0.0 {
+                return Ok(());
             }
             let running = self.rate > 0.0 || event != Event::Renewal;
             fruitless = if running { 0 } else { fruitless + 1 };

@@ -1,6 +1,7 @@
 //! How fast a machine is from one moment to the next, as a small fixed piece of work finds it: beside the share of its processor that is ours, a machine
 //! that others use has a speed of its own, since they share caches, memory and the units of its cores.
 use crate::error::Error;
+use crate::shrinkage::{Estimate, shrunk};
 use crate::trace::{End, Trace};
 use crate::unit::Unit;
 use serde::{Deserialize, Serialize};
@@ -11,11 +12,9 @@ const TOGETHER: usize = 8;
 /// The span in which looks meet one speed: about that of [`TOGETHER`] pieces of a gauge that takes a hundredth of the time.
 const SHORT: Nanos = Nanos(100_000_000);
 /// The span in which looks tell a power: so many pieces of the gauge that what single ones happen to meet does not hide it.
-const LONG: Nanos = Nanos(750_000_000);
-/// How much the powers are drawn towards 1, as the variance of the logarithm of the speed that would outweigh it: what noise alone makes.
-const DRAWN: f64 = 4e-4;
-/// How many looks outweigh the power of all rungs together.
-const LOOKS: f64 = 32.0;
+const LONG: Nanos = Nanos(1_000_000_000);
+/// What is known of a power before anything was measured: work like the gauge goes as the gauge does.
+const LIKE_THE_GAUGE: Estimate = Estimate { value: 1.0, variance: 0.04 };
 /// The part of the variance of service times that is never the speed's.
 const LEFT: f64 = 0.1;
 /// Powers that are believed.
@@ -117,22 +116,19 @@ impl Looks {
         })
     }
 
-    /// The looks at a rung, each with the speed, both as logarithms over their mean.
-    fn centred(&self, rung: usize) -> Vec<(f64, f64)> {
-        let of_rung = self.with_speeds(LONG).filter(|(look, _)| look.rung == rung && !look.times.is_empty());
-        let logs = of_rung.map(|(look, speed)| (speed.ln(), geometric_mean(&look.times).ln()));
-        let (speeds, times): (Vec<f64>, Vec<f64>) = logs.unzip();
-        centred(&speeds).into_iter().zip(centred(&times)).collect()
+    /// For each of so many rungs the power `p` with which its times go as the speed to the `-p`: by least squares over the logarithms of what it took in spans of
+    /// time, drawn to that of all rungs.
+    pub fn powers(&self, rungs: usize) -> Vec<f64> {
+        let estimates: Vec<Estimate> = (0..rungs).map(|rung| slope(&self.spans(rung))).collect();
+        shrunk(&estimates, LIKE_THE_GAUGE).into_iter().map(|power| power.clamp(POWERS.0, POWERS.1)).collect()
     }
 
-    /// For each of so many rungs the power `p` with which its times go as the speed to the `-p`: by least squares over logarithms, drawn towards that of all
-    /// rungs together, and that towards 1.
-    pub fn powers(&self, rungs: usize) -> Vec<f64> {
-        let each: Vec<Vec<(f64, f64)>> = (0..rungs).map(|rung| self.centred(rung)).collect();
-        let all = each.concat();
-        let variance = all.iter().map(|(speed, _)| speed * speed).sum::<f64>() / all.len().max(1) as f64;
-        let common = power(&all, (1.0, DRAWN * all.len().max(1) as f64));
-        each.iter().map(|of_rung| power(of_rung, (common, DRAWN + LOOKS * variance))).collect()
+    /// For each span in which a rung was looked at the logarithms of the slowness then, and of what it took.
+    fn spans(&self, rung: usize) -> Vec<(f64, f64)> {
+        let looks: Vec<(&Look, f64)> = self.with_speeds(LONG).filter(|(look, _)| look.rung == rung).collect();
+        let spans = looks.chunk_by(|(a, _), (b, _)| a.when.0 / LONG.0 == b.when.0 / LONG.0);
+        let timed = spans.filter(|span| span.iter().any(|(look, _)| !look.times.is_empty()));
+        timed.map(|span| (-span[0].1.ln(), mean(&logarithms(span.iter().flat_map(|(look, _)| &look.times))))).collect()
     }
 
     /// For each of the rungs that have a power its service times at a speed of 1: spread so much less than was measured as the speed's moves explain.
@@ -144,7 +140,7 @@ impl Looks {
         let moves = square(&centred(&speeds));
         let of_rung = |(rung, &power): (usize, &f64)| {
             let looks = self.0.iter().filter(|look| look.rung == rung);
-            let times: Vec<f64> = looks.flat_map(|look| look.times.iter().map(|time| time.ln())).collect();
+            let times = logarithms(looks.flat_map(|look| &look.times));
             let mean = mean(&times);
             let around = centred(&times);
             let own = 1.0 - power * power * moves / square(&around).max(f64::MIN_POSITIVE);
@@ -162,11 +158,17 @@ impl Looks {
     }
 }
 
-/// The power `p` with which times go as speeds to the `-p`, of the logarithms of both over their mean: least squares, drawn towards a power with a weight.
-fn power(centred: &[(f64, f64)], (towards, weight): (f64, f64)) -> f64 {
-    let square: f64 = centred.iter().map(|(speed, _)| speed * speed).sum();
-    let product: f64 = centred.iter().map(|(speed, time)| speed * time).sum();
-    ((weight * towards - product) / (weight + square)).clamp(POWERS.0, POWERS.1)
+/// The slope of a line through points, and the variance of its error; nothing is found of fewer than three, or of points above one another.
+fn slope(points: &[(f64, f64)]) -> Estimate {
+    let (xs, ys): (Vec<f64>, Vec<f64>) = points.iter().copied().unzip();
+    let (xs, ys) = (centred(&xs), centred(&ys));
+    let square: f64 = xs.iter().map(|x| x * x).sum();
+    if points.len() < 3 || square < f64::EPSILON {
+        return Estimate { value: 0.0, variance: f64::INFINITY };
+    }
+    let value = xs.iter().zip(&ys).map(|(x, y)| x * y).sum::<f64>() / square;
+    let left: f64 = xs.iter().zip(&ys).map(|(x, y)| (y - value * x).powi(2)).sum();
+    Estimate { value, variance: left / (points.len() - 2) as f64 / square }
 }
 
 /// Pieces in a row whose mean tells the speed once; the last ones belong to those before, unless there are enough of them.
@@ -177,11 +179,15 @@ fn chunks<T>(all: &[T]) -> impl Iterator<Item = &[T]> {
 
 /// 1 of nothing.
 pub fn geometric_mean(all: &[f64]) -> f64 {
-    mean(&all.iter().map(|number| number.ln()).collect::<Vec<_>>()).exp()
+    mean(&logarithms(all.iter())).exp()
 }
 
 fn mean(all: &[f64]) -> f64 {
     all.iter().sum::<f64>() / all.len().max(1) as f64
+}
+
+fn logarithms<'a>(all: impl Iterator<Item = &'a f64>) -> Vec<f64> {
+    all.map(|number| number.ln()).collect()
 }
 
 /// What each is more than the mean.

@@ -8,6 +8,7 @@ use crate::scenario::Scenario;
 use crate::tables::Training;
 use crate::timing::Timing;
 use crate::trace::Trace;
+use crate::watch::Watch;
 use crate::watched::Watched;
 use crate::workload::Arrival;
 use crate::world::StopReason;
@@ -25,6 +26,8 @@ pub struct Stage<'a> {
     bandwidth: Option<Trace>,
     /// The machine's own speed; `None` when always the one that it was measured at.
     speed: Option<&'a Trace>,
+    /// What one run of a gauge takes of the processor, where there is one.
+    gauge: Option<Nanos>,
     arrivals: Vec<Arrival>,
     /// How much work each request is.
     sizes: Vec<f64>,
@@ -45,7 +48,18 @@ impl<'a> Stage<'a> {
         let mut arrivals = if scenario.training.is_some() { Vec::new() } else { scenario.arrivals(ladder)? };
         arrivals.retain(|arrival| trace.stops_at().is_none_or(|end| arrival.at < end));
         let sizes = arrivals.iter().map(|arrival| arrival.size).collect();
-        Ok(Self { scenario, ladder, machine: ladder, timing: None, trace, bandwidth, speed: None, arrivals, sizes })
+        Ok(Self {
+            scenario,
+            ladder,
+            machine: ladder,
+            timing: None,
+            trace,
+            bandwidth,
+            speed: None,
+            gauge: None,
+            arrivals,
+            sizes,
+        })
     }
 
     /// The same with service times and quality of `machine`, while demands, load and policies go by the ladder: what a ladder measured at one
@@ -67,6 +81,12 @@ impl<'a> Stage<'a> {
         Self { speed: Some(speed), ..self }
     }
 
+    /// The same with a gauge beside the work, as a live run has it, that takes so much of the processor each time.
+    #[must_use]
+    pub fn gauged(self, cost: Nanos) -> Self {
+        Self { gauge: Some(cost), ..self }
+    }
+
     /// The requests offered, ascending. With a trace that stops, those that would arrive later are not.
     pub fn requests(&self) -> Vec<Request> {
         self.scenario.due(&self.arrivals, self.ladder)
@@ -83,6 +103,10 @@ impl<'a> Stage<'a> {
             machine: self.speed,
             ..Pace::default()
         });
+        let device = match self.gauge {
+            Some(cost) => device.with_watch(Watch::new(self.trace, cost)),
+            None => device,
+        };
         match self.timing {
             Some(timing) => device.with_timing(timing),
             None => device,

@@ -1,5 +1,6 @@
 //! What was measured of a machine that a ladder does not say: the timing model of the simulated device.
 use crate::error::Error;
+use crate::speeds::Looks;
 use serde::{Deserialize, Serialize};
 use supple_strategy::{Ladder, Nanos, Rung, Spread, Stamp};
 
@@ -13,6 +14,8 @@ pub struct Timing {
     pub phase_ms: Option<f64>,
     /// By how much a wait ends too late, in seconds, as ascending quantiles. Empty: never.
     pub wake: Option<Spread>,
+    /// What a wait takes of the processor, in seconds: to fall asleep and to wake.
+    pub wait_s: f64,
     /// Time that a change of the rung takes, in seconds.
     pub switch_s: f64,
     /// What work takes more when the thread was away before, because it waited or a quota stopped it.
@@ -101,7 +104,7 @@ impl Timing {
     /// Names the first that is not.
     pub fn check(&self) -> Result<(), Error> {
         self.cold.check()?;
-        let numbers = [("tick_ms", self.tick_ms), ("switch_s", self.switch_s)];
+        let numbers = [("tick_ms", self.tick_ms), ("wait_s", self.wait_s), ("switch_s", self.switch_s)];
         let numbers = numbers.into_iter().chain(self.phase_ms.map(|phase| ("phase_ms", phase)));
         let rungs = self.bandwidth.iter().map(|&number| ("bandwidth", number));
         let powers = self.powers.iter().map(|&number| ("powers", number));
@@ -162,6 +165,17 @@ pub struct Fit {
 }
 
 impl Calibration {
+    /// The same with the service times that these looks found, and the speed that they were found at as 1: a machine is not what it was a while ago.
+    ///
+    /// # Errors
+    /// When a rung was not looked at.
+    pub fn renewed(&self, looks: &Looks) -> Result<Self, Error> {
+        let powers: Vec<f64> = (0..self.service.len()).map(|rung| self.timing.power(rung)).collect();
+        let service = looks.services(&powers).map_err(|cause| Error::entry("looks", cause))?;
+        let gauge = Gauge { seconds: looks.reference(), ..self.gauge };
+        Ok(Self { service, gauge, ..self.clone() })
+    }
+
     /// The ladder as this calibration found the machine: its service times and qualities; costs, which policies go by, stay.
     ///
     /// # Errors

@@ -37,6 +37,10 @@ impl Plant for Watched<'_> {
         self.device.wait(when)
     }
 
+    fn between(&mut self) -> Result<(), Error> {
+        self.device.between()
+    }
+
     fn apply(&mut self, setting: &Setting) -> Result<(), Error> {
         let before = self.device.rung();
         self.device.apply(setting)?;

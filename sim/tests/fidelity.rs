@@ -3,7 +3,8 @@ mod common;
 use common::{ladder, scenario, trace};
 use proptest::prelude::*;
 use supple_sim::fidelity::{deviations, kendall_tau};
-use supple_sim::{Cold, End, Look, Looks, Speeds, Stage, Timing, Trace, Unit};
+use supple_sim::shrinkage::{Estimate, shrunk};
+use supple_sim::{Cold, End, Look, Looks, Speeds, Stage, Timing, Trace, Unit, Watch};
 use supple_strategy::policies::Hold;
 use supple_strategy::{Nanos, Spread};
 
@@ -163,4 +164,65 @@ proptest! {
         let powers = Looks(seen.into_iter().map(look).collect()).powers(3);
         prop_assert!(powers.iter().all(|power| (0.0..=2.0).contains(power)));
     }
+}
+
+proptest! {
+    /// A gauge takes no more than a hundredth of what the share gives, and as much where there is always room.
+    #[test]
+    fn a_gauge_takes_its_part_and_no_more(share in 0.02..1.0f64, cost in 10_000u64..1_000_000, pieces in prop::collection::vec((0u64..20_000_000, any::<bool>()), 1..200)) {
+        let share = trace(&[(0, share)]);
+        let mut watch = Watch::new(&share, Nanos(cost));
+        let (mut now, mut runs) = (Nanos::ZERO, 0);
+        for (length, idle) in pieces {
+            let length = Nanos(length);
+            if idle {
+                runs += watch.idle(now, length);
+                watch.waited(now + length);
+            } else {
+                runs += watch.busy(now);
+            }
+            now = now + length;
+        }
+        let periods = now.0 / watch.period(now).0;
+        prop_assert!(runs <= periods + 1, "{} runs in {} periods", runs, periods);
+    }
+
+    #[test]
+    fn what_is_shrunk_lies_between_the_estimates_and_what_was_known(values in prop::collection::vec((-5.0..5.0f64, prop_oneof![Just(0.0), 1e-6..10.0f64, Just(f64::INFINITY)]), 1..12), known in -5.0..5.0f64, sure in prop_oneof![1e-3..10.0f64, Just(f64::INFINITY)]) {
+        let estimates: Vec<Estimate> = values.iter().map(|&(value, variance)| Estimate { value, variance }).collect();
+        let finite = estimates.iter().filter(|estimate| estimate.variance.is_finite()).map(|estimate| estimate.value);
+        let all: Vec<f64> = finite.chain([known]).collect();
+        let (low, high) = all.iter().fold((f64::MAX, f64::MIN), |(low, high), &value| (low.min(value), high.max(value)));
+        for drawn in shrunk(&estimates, Estimate { value: known, variance: sure }) {
+            prop_assert!((low - 1e-9..=high + 1e-9).contains(&drawn), "{drawn} of {all:?}");
+        }
+    }
+}
+
+/// Errors alone of 1 around 3 leave hardly a difference; without errors nothing is drawn.
+#[test]
+fn estimates_are_drawn_as_far_as_they_are_uncertain() {
+    let unknown = Estimate { value: 0.0, variance: f64::INFINITY };
+    let of = |variance| [2.5, 3.0, 3.5].map(|value| Estimate { value, variance });
+    assert_eq!(shrunk(&of(1.0), unknown), [3.0; 3]);
+    assert_eq!(shrunk(&of(0.0), unknown), [2.5, 3.0, 3.5]);
+    assert_eq!(shrunk(&[unknown], Estimate { value: 1.0, variance: 1.0 }), [1.0]);
+    assert_eq!(Estimate::mean(&[1.0, 3.0]), Estimate { value: 2.0, variance: 1.0 });
+}
+
+/// Pieces of 100 ms once a second on half of the processor: the gauge runs before each and leaves its pool less.
+#[test]
+fn a_gauge_beside_the_work_takes_its_time() {
+    let tables = "[load]\nrate_hz = 1.0\narrivals = \"periodic\"\n[device]\nmechanism = \"quota\"\nperiod_ms = 200.0\n";
+    let (scenario, ladder, half) = (scenario(3, 2.5, tables), common::fixed(0.1), trace(&[(0, 0.5)]));
+    let stage = Stage::new(&scenario, &ladder, &half).expect("a stage");
+    let ends = |stage: Stage<'_>| -> Vec<f64> {
+        let run = stage.serve(&mut Hold::default(), "hold").expect("a run");
+        run.records.iter().map(|record| record.finished.expect("an end").millis()).collect()
+    };
+    let wait = Timing { wait_s: 0.002, ..Timing::default() };
+    assert_eq!(ends(stage.clone()), [100.0, 1100.0, 2100.0]);
+    assert_eq!(ends(stage.clone().timed(&wait)), [100.0, 1202.0, 2202.0]);
+    let gauged = ends(stage.gauged(Nanos::from_seconds(0.001)));
+    assert!(gauged[0] >= 100.0 && gauged[2] >= 2100.0, "{gauged:?}");
 }

@@ -152,10 +152,10 @@ fn a_thread_runs_on_to_the_next_tick_and_pays_back() {
         processor.work(Nanos(ms * MS)).expect("an end");
         processor.now().0 as f64 / MS as f64
     });
-    // Ticks at 2, 6, 10, ...: after five the pool is empty, which is seen when the next work begins, so that it waits for the refill at 20. What is
+    // Ticks at 2, 6, 10, ...: after five the pool is empty, which is seen when the work ends, so that it is given back at the refill at 20. What is
     // left of that is used up at 25, nobody looks before 26, one is over; the next refill gives four, of which three are left at 41. They are used up at 44,
-    // and the work is done before anybody looks; the next one sees it.
-    assert_eq!(ends, [5.0, 21.0, 41.0, 45.0]);
+    // which is seen when the work ends at 45: it owes one, and is given back at 60.
+    assert_eq!(ends, [20.0, 21.0, 41.0, 60.0]);
     processor.work(Nanos(MS)).expect("an end");
     assert_eq!(processor.now(), Nanos(61 * MS));
 }

@@ -7,21 +7,17 @@ use std::time::{Duration, Instant};
 use supple_executor::{Backend, Executor};
 use supple_graph::{Array, Density};
 use supple_models::Data;
-use supple_sim::{Speeds, Trace};
+use supple_sim::{Speeds, Trace, Watch};
 use supple_strategy::Nanos;
 
 /// Samples that the gauge computes.
 const ROWS: usize = 2;
 /// Runs before the one that is timed: with them it takes the same, within 2 %, whatever ran before.
 const WARM: usize = 2;
-/// Part of the processor time that the share gives which it may take.
-const COST: f64 = 0.01;
-/// How often in a row it runs at most, where there was no time for it before.
-const MOST: u64 = 8;
+/// Runs that tell what a run takes.
+const TRIED: u32 = 8;
 /// Part of its processor time that may pass besides: where more did, a quota stopped it or others went before, and what it took is no measure.
 const DISTURBED: f64 = 0.25;
-/// The least share that it is spread over.
-const LEAST: f64 = 0.02;
 
 /// A small fixed piece of work: a model at its lowest density, on a few samples. It meets the same kernels, caches and processor as the work that it
 /// runs beside, and depends on no request, no rung and no policy.
@@ -85,55 +81,53 @@ impl Gauge {
     /// As [`seconds`](Self::seconds).
     pub fn alone(&self, length: Duration, stop: impl Fn() -> bool) -> Result<Speeds> {
         let full = Trace::constant(1.0)?;
-        let mut watch = Watch::new(self, &full)?;
+        let mut watching = Watching::new(self, &full)?;
         let origin = Instant::now();
+        let period = Duration::from_nanos(watching.watch.period(Nanos::ZERO).0);
         while origin.elapsed() < length && !stop() {
-            watch.take(Nanos(origin.elapsed().as_nanos() as u64), 1)?;
-            std::thread::sleep(Duration::from_secs_f64(watch.every));
+            watching.take(Nanos(origin.elapsed().as_nanos() as u64), 1)?;
+            std::thread::sleep(period);
         }
-        Ok(watch.speeds)
+        Ok(watching.speeds)
     }
 }
 
-/// A gauge beside a run: when it is due, and what it found.
+/// A gauge beside a run, and what it found.
 #[derive(Debug)]
-pub(crate) struct Watch<'a> {
+pub(crate) struct Watching<'a> {
     gauge: &'a Gauge,
-    share: &'a Trace,
-    /// Seconds from one run of it to the next, at full share.
-    every: f64,
-    due: Nanos,
+    watch: Watch<'a>,
     pub speeds: Speeds,
 }
 
-impl<'a> Watch<'a> {
+impl<'a> Watching<'a> {
     pub fn new(gauge: &'a Gauge, share: &'a Trace) -> Result<Self> {
         gauge.run()?;
-        let every = gauge.run()?.cost / COST;
-        Ok(Self { gauge, share, every, due: Nanos::ZERO, speeds: Speeds::default() })
+        let costs = (0..TRIED).map(|_| gauge.run().map(|took| took.cost)).sum::<Result<f64>>()?;
+        let cost = Nanos::from_seconds(costs / f64::from(TRIED));
+        Ok(Self { gauge, watch: Watch::new(share, cost), speeds: Speeds::default() })
     }
 
-    fn period(&self, now: Nanos) -> Nanos {
-        Nanos::from_seconds(self.every / self.share.at(now).max(LEAST))
+    /// What one run takes of the processor.
+    pub fn cost(&self) -> Nanos {
+        self.watch.cost()
     }
 
     /// In an idle gap of this length.
     pub fn idle(&mut self, now: Nanos, gap: Nanos) -> Result<()> {
-        let fits = gap.seconds() > 2.0 * COST * self.every;
-        if now >= self.due && fits { self.take(now, 1) } else { Ok(()) }
+        let count = self.watch.idle(now, gap);
+        self.take(now, count)
     }
 
-    /// After an idle gap, which is nothing to make up for.
+    /// After an idle gap.
     pub fn waited(&mut self, now: Nanos) {
-        self.due = self.due.max(now);
+        self.watch.waited(now);
     }
 
-    /// Between two pieces of work without a gap: makes up for what there was no time for.
+    /// Between two pieces of work without a gap.
     pub fn busy(&mut self, now: Nanos) -> Result<()> {
-        match now.since(self.due).0 / self.period(now).0.max(1) {
-            0 => Ok(()),
-            owed => self.take(now, owed.min(MOST)),
-        }
+        let count = self.watch.busy(now);
+        self.take(now, count)
     }
 
     fn take(&mut self, now: Nanos, count: u64) -> Result<()> {
@@ -143,7 +137,6 @@ impl<'a> Watch<'a> {
                 self.speeds.push(now, took.seconds);
             }
         }
-        self.due = now + self.period(now);
         Ok(())
     }
 }

@@ -1,5 +1,5 @@
 //! The executor as a plant, under a CPU share that really moves.
-use crate::gauge::{Gauge, Watch};
+use crate::gauge::{Gauge, Watching};
 use crate::hog::Hog;
 use crate::ladders::{guide_executor, guide_trainer};
 use crate::machine::{Tid, processor_time};
@@ -23,7 +23,7 @@ trait Engine {
 /// An engine with a real clock. It notes the processor time of each piece of work, how long each change of the setting took, and how fast the machine is.
 struct LivePlant<'a, E> {
     engine: E,
-    watch: Option<Watch<'a>>,
+    watch: Option<Watching<'a>>,
     origin: Instant,
     end: Option<Nanos>,
     service: BTreeMap<usize, Nanos>,
@@ -137,6 +137,8 @@ pub struct Replay {
     pub switches: Vec<Nanos>,
     /// What the gauge took beside the work of this thread; nothing without one.
     pub speeds: Speeds,
+    /// What one run of the gauge takes of the processor; nothing without one.
+    pub gauge: Nanos,
 }
 
 /// What a live run is made under.
@@ -177,7 +179,7 @@ fn under_trace<'a, E: Engine, T>(
     length: Nanos,
     drive: impl FnOnce(&mut LivePlant<'a, E>) -> Result<T>,
 ) -> Result<(T, Replay)> {
-    let watch = gauge.map(|gauge| Watch::new(gauge, trace)).transpose()?;
+    let watch = gauge.map(|gauge| Watching::new(gauge, trace)).transpose()?;
     let period = Duration::from_secs_f64(scenario.device.period_ms / 1e3);
     let player = Player::waiting()?;
     let hog = scenario.bandwidth_trace()?.map(|_| Hog::waiting()).transpose()?;
@@ -201,8 +203,9 @@ fn under_trace<'a, E: Engine, T>(
     }
     drop(played);
     let LivePlant { service, switches, watch, .. } = plant;
+    let gauge = watch.as_ref().map_or(Nanos::ZERO, Watching::cost);
     let speeds = watch.map(|watch| watch.speeds).unwrap_or_default();
-    Ok((made?, Replay { mechanism, worst_lateness, probe, service, switches, speeds }))
+    Ok((made?, Replay { mechanism, worst_lateness, probe, service, switches, speeds, gauge }))
 }
 
 /// Serves the scenario's requests live, on this thread.

@@ -1,4 +1,5 @@
 //! What the program tells of the machine that it runs on: processor, threads, today's date.
+use anyhow::Result;
 use rustix::thread::{Pid, gettid};
 use rustix::time::{ClockId, clock_gettime};
 use std::fmt;
@@ -66,6 +67,16 @@ pub fn thread_ids() -> io::Result<Vec<Tid>> {
 pub fn processor_time() -> Nanos {
     let time = clock_gettime(ClockId::ThreadCPUTime);
     Nanos(time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64)
+}
+
+/// What some work takes of this thread's processor time, in seconds.
+///
+/// # Errors
+/// Those of the work.
+pub fn on_processor(work: impl FnOnce() -> Result<()>) -> Result<f64> {
+    let start = processor_time();
+    work()?;
+    Ok((processor_time() - start).seconds())
 }
 
 /// The number of processors that this process may use, at least 1.

@@ -2,7 +2,7 @@
 use super::{End, Opened, demand_kept, policy, read_ladder, simulate};
 use crate::calibration::{settings, turns};
 use crate::gauge::Gauge;
-use crate::live::{Conditions, serve_live};
+use crate::live::{Conditions, Replay, serve_live};
 use crate::machine::Tid;
 use crate::options::Serve;
 use crate::stop;
@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use supple_executor::{Batch, Executor};
 use supple_sim::fidelity::Observed;
 use supple_sim::{Looks, Report, Run, Scenario, Speeds, Stage, Timing, Trace};
-use supple_strategy::Ladder;
+use supple_strategy::{Ladder, Nanos};
 
 /// Serves a scenario live, once a policy, and simulates the same where asked.
 ///
@@ -48,6 +48,8 @@ pub(crate) struct Live {
     pub looks: Looks,
     pub speeds: Speeds,
     pub probe: Vec<Duration>,
+    /// What one run of the gauge took of the processor.
+    pub gauge: Nanos,
 }
 
 fn live_only(scenario: &Scenario, live: Vec<Live>) -> Report {
@@ -57,7 +59,7 @@ fn live_only(scenario: &Scenario, live: Vec<Live>) -> Report {
 /// The live runs, and each simulated with the service times that were measured just before and after it, at the machine's speed meanwhile.
 pub(crate) fn side_by_side(scenario: &Scenario, trace: &Trace, ladder: &Ladder, live: Vec<Live>) -> Result<Report> {
     let mut simulated = Vec::with_capacity(live.len());
-    for Live { run, looks, speeds, .. } in &live {
+    for Live { run, looks, speeds, gauge, .. } in &live {
         let mut policy = policy(&run.policy, scenario, ladder)?;
         let timing = Timing {
             tick_ms: scenario.device.tick_ms,
@@ -66,14 +68,14 @@ pub(crate) fn side_by_side(scenario: &Scenario, trace: &Trace, ladder: &Ladder, 
         };
         let machine = ladder.with_services(looks.services(&timing.powers)?)?;
         let speed = speeds.trace(looks.reference())?;
-        let stage = Stage::new(scenario, ladder, trace)?.on(&machine).timed(&timing).at_speed(&speed);
+        let stage = Stage::new(scenario, ladder, trace)?.on(&machine).timed(&timing).at_speed(&speed).gauged(*gauge);
         simulated.push(stage.serve(policy.as_mut(), &run.policy)?);
     }
     Ok(Report::new(scenario, live.into_iter().map(|live| live.run).chain(simulated).collect()))
 }
 
-/// Turns of all rungs in one look.
-const LOOK: usize = 16;
+/// How long the rungs are looked at.
+const LOOK: Duration = Duration::from_secs(2);
 
 /// One live run a policy, the rungs looked at before and after; stops early when the user asks.
 pub(crate) fn runs(
@@ -91,14 +93,19 @@ pub(crate) fn runs(
         let mut policy = policy(name, conditions.scenario, ladder)?;
         eprintln!("live {name}: {:.0} s", conditions.scenario.duration().seconds());
         let origin = Instant::now();
-        let mut looks = turns(executor, gauge, &settings, input, origin, |count| count < LOOK)?;
+        let look = |executor: &mut Executor| {
+            let begun = Instant::now();
+            turns(executor, gauge, &settings, input, origin, |_| begun.elapsed() < LOOK)
+        };
+        let mut looks = look(executor)?;
         let (run, replay) = serve_live(executor, ladder, batches, conditions, (name, policy.as_mut()))?;
-        looks.0.extend(turns(executor, gauge, &settings, input, origin, |count| count < LOOK)?.0);
+        looks.0.extend(look(executor)?.0);
         let lateness = 1e3 * replay.worst_lateness.as_secs_f64();
         eprintln!("  {}; latest change {lateness:.1} ms late", replay.mechanism);
         let service = replay.service(run.records.len());
-        let observed = Observed::of_serving(&run, service, replay.switches);
-        runs.push(Live { run, observed, looks, speeds: replay.speeds, probe: replay.probe });
+        let observed = Observed::of_serving(&run, service, replay.switches.clone());
+        let Replay { speeds, probe, gauge, .. } = replay;
+        runs.push(Live { run, observed, looks, speeds, probe, gauge });
         if stop::asked() {
             break;
         }

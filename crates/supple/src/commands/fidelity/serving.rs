@@ -15,7 +15,7 @@ use supple_sim::timing::Cold;
 use supple_sim::{Calibration, Scenario, Stage, Timing, Trace};
 use supple_strategy::{Ladder, Spread};
 
-/// Each policy's run live, and its twins: one on the machine as it was calibrated and as fast as the gauge found it, one with the service times of the run
+/// Each policy's run live, and its twins: one on the machine as it was calibrated, with the rungs' times just before and after the run, and as fast as the gauge found it, one with the service times of the run
 /// itself, so that what is left is not the machine's.
 ///
 /// # Errors
@@ -40,9 +40,9 @@ pub(crate) fn both(options: &Fidelity, scenario: &Scenario, trace: &Trace, names
         );
     }
     let live = runs(&mut executor, &ladder, &batches, conditions, names)?;
-    let twins = Twins { scenario, trace, ladder: &ladder, calibration: &calibration };
     let mut sides = BothSides::default();
     for live in live {
+        let twins = Twins { scenario, trace, ladder: &ladder, calibration: calibration.renewed(&live.looks)? };
         let speed = twins.speed(&live)?;
         sides.simulated.push(twins.of(&live, &speed)?);
         sides.given.push(twins.given(&live)?);
@@ -52,12 +52,12 @@ pub(crate) fn both(options: &Fidelity, scenario: &Scenario, trace: &Trace, names
     Ok(sides)
 }
 
-/// What the twins of live runs are made of.
+/// What the twins of a live run are made of.
 struct Twins<'a> {
     scenario: &'a Scenario,
     trace: &'a Trace,
     ladder: &'a Ladder,
-    calibration: &'a Calibration,
+    calibration: Calibration,
 }
 
 impl Twins<'_> {
@@ -94,6 +94,7 @@ impl Twins<'_> {
 
     fn observe(&self, live: &Live, machine: &Ladder, timing: &Timing, speed: &Trace) -> Result<Observed> {
         let stage = Stage::new(self.scenario, self.ladder, self.trace)?.on(machine).timed(timing).at_speed(speed);
+        let stage = stage.gauged(live.gauge);
         let mut policy = policy(&live.run.policy, self.scenario, self.ladder)?;
         Ok(stage.observe(policy.as_mut(), &live.run.policy)?.1)
     }

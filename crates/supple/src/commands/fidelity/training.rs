@@ -23,7 +23,7 @@ use supple_sim::{Calibration, Look, Looks, Scenario, Stage, Timing, Trace, Train
 use supple_strategy::{Ladder, Nanos};
 
 /// Turns of all rungs in one look, and steps of a rung in one turn.
-const LOOK: [usize; 2] = [2, 3];
+const LOOK: [usize; 2] = [6, 3];
 /// Runs of the gauge before and after the steps of a rung.
 const GAUGED: usize = 4;
 
@@ -99,6 +99,7 @@ impl Lesson<'_> {
         let machine = self.ladder.with_services(looks.services(&powers)?)?;
         let timing = Timing { phase_ms: phase_ms(&replay.probe, timing.tick_ms), powers, ..timing.clone() };
         let stage = Stage::new(self.scenario, self.ladder, self.trace)?.on(&machine).timed(&timing).at_speed(speed);
+        let stage = stage.gauged(replay.gauge);
         Ok(stage.observe_training(policy(name, self.scenario, self.ladder)?.as_mut(), name)?.1)
     }
 
