@@ -1,9 +1,10 @@
 //! How far simulated runs are from live ones, component by component, and whether both put policies in the same order.
 use crate::report::{Run, TrainingRun};
+use crate::shrinkage::Estimate;
 use serde::{Deserialize, Serialize};
 use supple_strategy::{Nanos, Record};
 
-/// A run, and where its time went.
+/// A run, or several of one policy, and where their time went.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Observed {
     /// Name of the policy.
@@ -31,6 +32,18 @@ impl Observed {
     pub fn of_training(run: &TrainingRun, service: Vec<Nanos>, switches: Vec<Nanos>) -> Self {
         let (policy, records) = (run.policy.clone(), run.records.clone());
         Self { policy, records, service, switches, asked: run.steps, answers: false }
+    }
+
+    /// Runs of one policy, taken as one; `None` of none.
+    pub fn together(runs: &[Self]) -> Option<Self> {
+        let (first, others) = runs.split_first()?;
+        Some(others.iter().fold(first.clone(), |mut all, run| {
+            all.records.extend_from_slice(&run.records);
+            all.service.extend_from_slice(&run.service);
+            all.switches.extend_from_slice(&run.switches);
+            all.asked += run.asked;
+            all
+        }))
     }
 
     /// Part of the pieces of work with no answer in time.
@@ -80,6 +93,9 @@ pub struct Deviation {
     pub sim: f64,
     /// Simulated minus live: over live, for times and counts; in points (hundredths), for parts.
     pub signed_error: f64,
+    /// The standard error of the live figure, from its runs, as the signed error is given; `None` of one run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub live_error: Option<f64>,
 }
 
 /// A figure's name, how to compare it, and how to get it.
@@ -131,18 +147,22 @@ fn latency(run: &Observed) -> Vec<f64> {
     run.spans(|record, end, _| end - record.arrival)
 }
 
-/// Compares a simulated run with the live one of the same policy, figure by figure; those that training does not have are left out.
-pub fn deviations(live: &Observed, sim: &Observed) -> Vec<Deviation> {
-    let there = FIGURES.iter().filter(|(component, ..)| live.answers || *component != "quality");
+/// Compares simulated runs with the live ones of the same policy, each side taken together, figure by figure; those that training does not have are left out.
+/// Nothing without runs.
+pub fn deviations(live: &[Observed], sim: &[Observed]) -> Vec<Deviation> {
+    let (Some(all), Some(twin)) = (Observed::together(live), Observed::together(sim)) else { return Vec::new() };
+    let there = FIGURES.iter().filter(|(component, ..)| all.answers || *component != "quality");
     let deviation = |&(component, metric, compared, of): &Figure| {
-        let (real, simulated) = (of(live), of(sim));
+        let (real, simulated) = (of(&all), of(&twin));
+        let error = Estimate::mean(&live.iter().map(of).collect::<Vec<_>>()).variance.sqrt();
         Deviation {
-            policy: live.policy.clone(),
+            policy: all.policy.clone(),
             component: component.to_owned(),
             metric: metric.to_owned(),
             live: real,
             sim: simulated,
             signed_error: compared.error(real, simulated),
+            live_error: error.is_finite().then(|| compared.error(real, real + error)),
         }
     };
     there.map(deviation).collect()

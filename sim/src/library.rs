@@ -18,7 +18,7 @@ macro_rules! shipped {
 
 /// All of them.
 pub const ALL: &[Shipped] = shipped![
-    "burst" "changing-demand" "co-tenant" "demo" "diurnal" "flicker" "heat" "night" "noisy-bandwidth"
+    "burst" "busy-host" "changing-demand" "co-tenant" "demo" "diurnal" "flicker" "heat" "night" "noisy-bandwidth"
     "overload" "preempted" "replayed" "spot" "spot-training" "tokens" "train-beside-serving" "training" "two-models"
 ];
 

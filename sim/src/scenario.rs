@@ -49,6 +49,9 @@ pub struct Scenario {
     /// Memory bandwidth, for a scenario where it moves.
     #[serde(default)]
     pub bandwidth: Option<Bandwidth>,
+    /// The machine's own speed, where it moves beside the share, with `map = "raw"`: 1 as fast as service times were measured. A live machine has its own.
+    #[serde(default)]
+    pub speed: Option<TraceTable>,
     /// The training run, for a scenario that trains.
     #[serde(default)]
     pub training: Option<Training>,
@@ -85,6 +88,8 @@ impl Scenario {
         self.policy.check().map_err(|cause| Error::entry("policy", cause))?;
         self.device.check()?;
         self.bandwidth.as_ref().map_or(Ok(()), Bandwidth::check)?;
+        let speed = self.speed.as_ref().map_or(Ok(()), TraceTable::check);
+        speed.map_err(|error| error.moved("trace", "speed"))?;
         self.training.as_ref().map_or(Ok(()), Training::check)
     }
 
@@ -111,7 +116,7 @@ impl Scenario {
 
     /// Whether the scenario names files.
     pub fn needs_files(&self) -> bool {
-        self.trace.needs_files() || self.load.file.is_some()
+        self.trace.needs_files() || self.speed.as_ref().is_some_and(TraceTable::needs_files) || self.load.file.is_some()
     }
 
     /// What is run, without where it was read: two scenarios with equal contents and equal files are the same.
@@ -157,6 +162,27 @@ impl Scenario {
     pub fn bandwidth_trace(&self) -> Result<Option<Trace>, Error> {
         let trace = self.bandwidth.as_ref().map(Bandwidth::trace).transpose();
         trace.map_err(|error| error.within(self.origin().display()))
+    }
+
+    /// The machine's own speed over time, where it moves.
+    ///
+    /// # Errors
+    /// When a trace file cannot be read, or the points are no speeds: numbers above zero.
+    pub fn speed_trace(&self) -> Result<Option<Trace>, Error> {
+        let Some(table) = &self.speed else { return Ok(None) };
+        let noted = table.trace_at("speed", self.folder(), self.duration(), self.seed);
+        let speed = noted.and_then(|Noted { value, .. }| {
+            if value.unit() != Unit::Number {
+                return Err(Error::field(format!("speed, in {}", value.unit()), "a number, with map = \"raw\""));
+            }
+            match value.points().iter().find(|(_, speed)| *speed <= 0.0) {
+                Some((when, speed)) => {
+                    Err(Error::field(format!("speed = {speed} at {} s", when.seconds()), "numbers above 0"))
+                }
+                None => Ok(Some(value)),
+            }
+        });
+        speed.map_err(|error| error.within(self.origin().display()))
     }
 
     /// What the device is.

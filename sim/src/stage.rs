@@ -12,6 +12,7 @@ use crate::watch::Watch;
 use crate::watched::Watched;
 use crate::workload::Arrival;
 use crate::world::StopReason;
+use std::borrow::Cow;
 use supple_strategy::drive::{serve, train};
 use supple_strategy::{Changing, Ladder, Nanos, Plant, Policy, Record, Request};
 
@@ -25,7 +26,7 @@ pub struct Stage<'a> {
     trace: &'a Trace,
     bandwidth: Option<Trace>,
     /// The machine's own speed; `None` when always the one that it was measured at.
-    speed: Option<&'a Trace>,
+    speed: Option<Cow<'a, Trace>>,
     /// What one run of a gauge takes of the processor, where there is one.
     gauge: Option<Nanos>,
     arrivals: Vec<Arrival>,
@@ -45,6 +46,7 @@ impl<'a> Stage<'a> {
         };
         check_batch(field, batch, ladder).map_err(|error| error.within(scenario.origin().display()))?;
         let bandwidth = scenario.bandwidth_trace()?;
+        let speed = scenario.speed_trace()?.map(Cow::Owned);
         let mut arrivals = if scenario.training.is_some() { Vec::new() } else { scenario.arrivals(ladder)? };
         arrivals.retain(|arrival| trace.stops_at().is_none_or(|end| arrival.at < end));
         let sizes = arrivals.iter().map(|arrival| arrival.size).collect();
@@ -55,7 +57,7 @@ impl<'a> Stage<'a> {
             timing: None,
             trace,
             bandwidth,
-            speed: None,
+            speed,
             gauge: None,
             arrivals,
             sizes,
@@ -75,10 +77,10 @@ impl<'a> Stage<'a> {
         Self { timing: Some(timing), ..self }
     }
 
-    /// The same on a machine whose own speed moves, beside its share: 1 where work takes as long as was measured.
+    /// The same on a machine whose own speed moves so, beside its share, whatever the scenario says: 1 where work takes as long as was measured.
     #[must_use]
     pub fn at_speed(self, speed: &'a Trace) -> Self {
-        Self { speed: Some(speed), ..self }
+        Self { speed: Some(Cow::Borrowed(speed)), ..self }
     }
 
     /// The same with a gauge beside the work, as a live run has it, that takes so much of the processor each time.
@@ -100,7 +102,7 @@ impl<'a> Stage<'a> {
         let device = device.with_batch(batch).with_sizes(&self.sizes).with_pace(Pace {
             free: self.bandwidth.as_ref(),
             sensitivity,
-            machine: self.speed,
+            machine: self.speed.as_deref(),
             ..Pace::default()
         });
         let device = match self.gauge {

@@ -4,7 +4,7 @@ use common::{ladder, scenario, trace};
 use proptest::prelude::*;
 use supple_sim::fidelity::{deviations, kendall_tau};
 use supple_sim::shrinkage::{Estimate, shrunk};
-use supple_sim::{Cold, End, Look, Looks, Speeds, Stage, Timing, Trace, Unit, Watch};
+use supple_sim::{Cold, End, Look, Looks, Scenario, Speeds, Stage, Timing, Trace, Unit, Watch};
 use supple_strategy::policies::Hold;
 use supple_strategy::{Nanos, Spread};
 
@@ -43,17 +43,25 @@ fn a_run_does_not_deviate_from_itself_and_each_component_shows_where_it_should()
     let (ladder, full) = (ladder(), trace(&[(0, 1.0)]));
     let stage = Stage::new(&scenario, &ladder, &full).expect("a stage");
     let exact = stage.observe(&mut Hold::default(), "hold").expect("a run").1;
-    assert!(deviations(&exact, &exact).iter().all(|deviation| deviation.signed_error == 0.0));
+    let runs = std::slice::from_ref;
+    assert!(deviations(runs(&exact), runs(&exact)).iter().all(|deviation| deviation.signed_error == 0.0));
+    assert!(deviations(&[], runs(&exact)).is_empty());
 
     let late = Timing { wake: Some(Spread::of(vec![0.004]).expect("a spread")), ..Timing::default() };
     let woken = stage.clone().timed(&late).observe(&mut Hold::default(), "hold").expect("a run").1;
     let error = |component: &str, metric: &str| {
-        let found = deviations(&exact, &woken);
+        let found = deviations(runs(&exact), runs(&woken));
         let one = found.iter().find(|deviation| deviation.component == component && deviation.metric == metric);
         one.expect("a deviation").signed_error
     };
     assert_eq!(error("service", "mean_ms"), 0.0);
     assert!(error("queueing", "mean_ms") > 0.0 && error("end_to_end", "mean_ms") > 0.0);
+
+    let both = [exact.clone(), woken];
+    let found = deviations(&both, &[both[1].clone(), both[0].clone()]);
+    assert!(found.iter().all(|deviation| deviation.signed_error == 0.0 && deviation.live_error.is_some()));
+    let done = found.iter().find(|deviation| deviation.metric == "done").expect("a figure");
+    assert_eq!((done.live, done.live_error), (2.0 * exact.records.len() as f64, Some(0.0)));
 }
 
 #[test]
@@ -123,6 +131,41 @@ fn work_goes_on_as_fast_as_the_machine_is() {
     assert_eq!(took(vec![]), [100, 200]);
     assert_eq!(took(vec![0.5]), [100, 141]);
     assert_eq!(took(vec![0.0]), [100, 100]);
+}
+
+#[test]
+fn a_scenario_says_how_fast_its_machine_is() {
+    let tables =
+        "[load]\nrate_hz = 1.0\narrivals = \"periodic\"\n[speed]\nmap = \"raw\"\nsteps = [[0.0, 1.0], [0.5, 0.5]]\n";
+    let (scenario, ladder, full) = (scenario(3, 1.5, tables), common::fixed(0.1), trace(&[(0, 1.0)]));
+    let stage = Stage::new(&scenario, &ladder, &full).expect("a stage");
+    let took = |stage: &Stage<'_>| {
+        let run = stage.serve(&mut Hold::default(), "hold").expect("a run");
+        run.records
+            .iter()
+            .map(|record| (record.finished.expect("an end") - record.arrival).millis())
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(took(&stage), [100.0, 200.0]);
+    let measured = Trace::constant(0.8).expect("a trace");
+    assert_eq!(took(&stage.at_speed(&measured)), [125.0, 125.0]);
+}
+
+#[test]
+fn what_is_no_speed_is_refused_where_it_stands() {
+    let refused = |speed: &str| {
+        let text = format!("name = \"s\"\nduration_s = 1.0\n[trace]\nsteps = [[0.0, 1.0]]\n[speed]\n{speed}\n");
+        let made = Scenario::parse(&text, "s.toml").and_then(|scenario| scenario.speed_trace());
+        made.expect_err("no speed").to_string()
+    };
+    assert!(refused("steps = [[0.0, 2.0]]").contains("speed.steps[0][1] = 2"), "{}", refused("steps = [[0.0, 2.0]]"));
+    assert!(refused("steps = [[0.0, 0.5]]").contains("map = \"raw\""));
+    assert!(refused("map = \"raw\"\nsteps = [[0.0, 1.0], [0.5, 0.0]]").contains("speed = 0 at 0.5 s"));
+    assert!(
+        refused("map = \"raw\"").contains("speed: expected exactly one of steps, file and generate"),
+        "{}",
+        refused("map = \"raw\"")
+    );
 }
 
 /// Eight pieces a speed; what is left over belongs to the last one.

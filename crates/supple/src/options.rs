@@ -303,7 +303,10 @@ pub struct Fidelity {
     /// Length of the scenario in seconds, instead of its own.
     #[arg(long)]
     pub duration: Option<f64>,
-    /// Folder for `records.csv`, each piece of work of both sides, and `POLICY.speed.csv`, traces of the machine's speed in the live runs.
+    /// Live runs of each policy, taken together; each has arrivals of its own.
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
+    pub runs: u32,
+    /// Folder for `records.csv`, each piece of work of both sides, and `POLICY.RUN.speed.csv`, traces of the machine's speed in the live runs.
     #[arg(long)]
     pub records: Option<PathBuf>,
     /// Scenario and policies.

@@ -37,7 +37,7 @@ struct Piece {
     service: Nanos,
 }
 
-/// What the trials say of each tick, and the best of the ticks in milliseconds.
+/// How far a model with each tick is from the trials, and the tick that the machine has, in milliseconds: by how long a spinning thread ran on.
 ///
 /// # Errors
 /// When a rung cannot be run or the share cannot be applied.
@@ -50,8 +50,8 @@ pub(super) fn ticks(
 ) -> Result<(f64, Vec<Fit>)> {
     let trials = trials(executor, settings, input, service, period)?;
     let fits: Vec<Fit> = TICKS.iter().map(|&tick| fit(&trials, period, tick, wait)).collect();
-    let best = (0..fits.len()).min_by(|&a, &b| fits[a].error.total_cmp(&fits[b].error)).unwrap_or(0);
-    Ok((TICKS[best], fits))
+    let probes: Vec<Vec<Duration>> = trials.into_iter().map(|trial| trial.probe).collect();
+    Ok((probe::tick_ms(&probes, TICKS), fits))
 }
 
 /// The dense and the cheapest rung under quotas, without pauses and at half of what the share can do.

@@ -11,6 +11,8 @@ const SHARE: f64 = 0.5;
 const GAP: Duration = Duration::from_millis(1);
 /// Width of the bins in which phases are counted, in milliseconds.
 const BIN: f64 = 0.25;
+/// Part of the runs of a probe that agree on the phase where the tick is right.
+const AGREED: f64 = 0.8;
 
 /// Lengths of the runs, from a refill to the tick at which the empty pool is noticed, of this thread, which the throttle must hold. The share is none
 /// afterwards.
@@ -38,11 +40,29 @@ pub fn phase_ms(runs: &[Duration], tick_ms: f64) -> Option<f64> {
     if tick_ms <= 0.0 {
         return None;
     }
-    let rest = |run: &Duration| (1e3 * run.as_secs_f64()) % tick_ms;
-    let near = |a: f64, b: f64| ((a - b).abs()).min(tick_ms - (a - b).abs()) <= BIN;
-    let rests: Vec<f64> = runs.iter().map(rest).collect();
-    let votes = |at: f64| rests.iter().filter(|other| near(at, **other)).count();
+    let rests: Vec<f64> = runs.iter().map(|run| remainder(run, tick_ms)).collect();
+    let votes = |at: f64| rests.iter().filter(|other| apart(at, **other, tick_ms) <= BIN).count();
     rests.iter().copied().max_by_key(|&at| votes(at))
+}
+
+/// The longest of these ticks, in milliseconds, by which the runs of most probes leave the same remainder; zero, an exact quota, where there is none.
+pub fn tick_ms(probes: &[Vec<Duration>], ticks: impl IntoIterator<Item = f64>) -> f64 {
+    let agrees = |runs: &Vec<Duration>, tick: f64| {
+        let phase = phase_ms(runs, tick)?;
+        let near = runs.iter().filter(|run| apart(remainder(run, tick), phase, tick) <= BIN).count();
+        Some(near as f64 >= AGREED * runs.len() as f64)
+    };
+    let most = |tick: f64| probes.iter().filter(|runs| agrees(runs, tick) == Some(true)).count() * 2 > probes.len();
+    ticks.into_iter().filter(|&tick| tick > 0.0 && most(tick)).fold(0.0, f64::max)
+}
+
+fn remainder(run: &Duration, tick_ms: f64) -> f64 {
+    (1e3 * run.as_secs_f64()) % tick_ms
+}
+
+/// How far two times within a tick are from each other, around its end.
+fn apart(a: f64, b: f64, tick_ms: f64) -> f64 {
+    (a - b).abs().min(tick_ms - (a - b).abs())
 }
 
 #[cfg(test)]
@@ -56,5 +76,8 @@ mod tests {
         assert!((phase - 3.9).abs() < 0.1, "{phase}");
         assert_eq!(phase_ms(&[], 4.0), None);
         assert_eq!(phase_ms(&runs, 0.0), None);
+        let runs: Vec<Duration> = [11.9, 7.9, 11.95, 7.85].map(|ms| Duration::from_secs_f64(ms / 1e3)).to_vec();
+        assert_eq!(tick_ms(&[runs.clone(), runs, Vec::new()], [0.0, 1.0, 4.0, 10.0]), 4.0);
+        assert_eq!(tick_ms(&[], [1.0, 4.0]), 0.0);
     }
 }

@@ -1,5 +1,5 @@
 //! Requests served live and simulated.
-use super::both::BothSides;
+use super::both::Pair;
 use crate::calibration::{LEAST_SHARE, calibrate};
 use crate::commands::serve::{Live, runs};
 use crate::commands::{Opened, policy, read_json, read_ladder};
@@ -7,6 +7,7 @@ use crate::gauge::Gauge;
 use crate::live::Conditions;
 use crate::machine::Tid;
 use crate::options::Fidelity;
+use crate::stop;
 use crate::throttle::probe::phase_ms;
 use anyhow::{Context, Result};
 use std::time::Duration;
@@ -15,12 +16,13 @@ use supple_sim::timing::Cold;
 use supple_sim::{Calibration, Scenario, Stage, Timing, Trace};
 use supple_strategy::{Ladder, Spread};
 
-/// Each policy's run live, and its twins: one on the machine as it was calibrated, with the rungs' times just before and after the run, and as fast as the gauge found it, one with the service times of the run
+/// Each policy's runs live, one in each scene, and their twins: one on the machine as it was calibrated, with the rungs' times just before and after the run, and as fast as the gauge found it, one with the service times of the run
 /// itself, so that what is left is not the machine's.
 ///
 /// # Errors
 /// When something cannot be read, the ladder is of another model or machine, or the share cannot be applied.
-pub(crate) fn both(options: &Fidelity, scenario: &Scenario, trace: &Trace, names: &[String]) -> Result<BothSides> {
+pub(crate) fn both(options: &Fidelity, scenes: &[(Scenario, Trace)], names: &[String]) -> Result<Vec<Pair>> {
+    let (scenario, _) = scenes.first().context("fidelity: expected a run")?;
     let ladder = read_ladder(&options.ladder)?;
     let batch = scenario.request.batch as usize;
     let Opened { model, data, mut executor, batches, stamp } = options.source.open(&options.common, batch)?;
@@ -33,23 +35,23 @@ pub(crate) fn both(options: &Fidelity, scenario: &Scenario, trace: &Trace, names
             calibrate(&mut executor, &gauge, &ladder, &batches, period)?
         }
     };
-    let conditions = Conditions { scenario, trace, workers: &[Tid::current()], gauge: Some(&gauge) };
-    if trace.points().iter().any(|(_, share)| *share < LEAST_SHARE) {
+    if scenes.iter().flat_map(|(_, trace)| trace.points()).any(|(_, share)| *share < LEAST_SHARE) {
         eprintln!(
             "note: the trace has shares below {LEAST_SHARE}, which calibration does not try: the twins' stalls there are not validated"
         );
     }
-    let live = runs(&mut executor, &ladder, &batches, conditions, names)?;
-    let mut sides = BothSides::default();
-    for live in live {
-        let twins = Twins { scenario, trace, ladder: &ladder, calibration: calibration.renewed(&live.looks)? };
-        let speed = twins.speed(&live)?;
-        sides.simulated.push(twins.of(&live, &speed)?);
-        sides.given.push(twins.given(&live)?);
-        sides.live.push(live.observed);
-        sides.speeds.push(speed);
+    let mut pairs = Vec::new();
+    for (run, (scenario, trace)) in scenes.iter().enumerate() {
+        let conditions = Conditions { scenario, trace, workers: &[Tid::current()], gauge: Some(&gauge) };
+        for live in runs(&mut executor, &ladder, &batches, conditions, names)? {
+            let calibration = calibration.renewed(&live.looks)?;
+            pairs.push(Twins { scenario, trace, ladder: &ladder, calibration }.beside(run, live)?);
+        }
+        if stop::asked() {
+            break;
+        }
     }
-    Ok(sides)
+    Ok(pairs)
 }
 
 /// What the twins of a live run are made of.
@@ -61,6 +63,12 @@ struct Twins<'a> {
 }
 
 impl Twins<'_> {
+    fn beside(&self, run: usize, live: Live) -> Result<Pair> {
+        let speed = self.speed(&live)?;
+        let (simulated, given) = (self.of(&live, &speed)?, Some(self.given(&live)?));
+        Ok(Pair { run, live: live.observed, simulated, given, speed })
+    }
+
     /// The machine's speed in a live run: without what missing memory bandwidth did to the gauge, since the twin knows that by itself.
     fn speed(&self, live: &Live) -> Result<Trace> {
         let gauge = self.calibration.gauge;

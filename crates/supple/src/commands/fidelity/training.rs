@@ -1,5 +1,5 @@
 //! Training steps made live and simulated.
-use super::both::BothSides;
+use super::both::Pair;
 use crate::commands::train_scenario::{SEED, deadline, step_ladder};
 use crate::commands::{policy, read_json};
 use crate::gauge::Gauge;
@@ -27,11 +27,12 @@ const LOOK: [usize; 2] = [6, 3];
 /// Runs of the gauge before and after the steps of a rung.
 const GAUGED: usize = 4;
 
-/// Each policy's training run live and simulated, on one thread, from fresh weights; the steps are timed before and after each live run.
+/// Each policy's training runs live, one in each scene, and simulated: on one thread, from fresh weights; the steps are timed before and after each live run.
 ///
 /// # Errors
 /// When the scenario has no training, data or calibration cannot be read, the share cannot be applied or a step fails.
-pub(crate) fn both(options: &Fidelity, scenario: &Scenario, trace: &Trace, names: &[String]) -> Result<BothSides> {
+pub(crate) fn both(options: &Fidelity, scenes: &[(Scenario, Trace)], names: &[String]) -> Result<Vec<Pair>> {
+    let (scenario, _) = scenes.first().context("fidelity: expected a run")?;
     let wanted = scenario.training.as_ref().context("training: expected a table [training]")?;
     let name: ModelName = options.source.model.parse()?;
     let data = supple_models::load(name, options.source.data.as_deref(), SEED)?;
@@ -41,24 +42,20 @@ pub(crate) fn both(options: &Fidelity, scenario: &Scenario, trace: &Trace, names
     let stamp = model.stamp(backend, 1, wanted.batch as usize, &data.name);
     let ladder = step_ladder(fresh(&model, backend)?, &input, stamp)?;
     let gauge = Gauge::of(&model, &data, backend)?;
-    let lesson = Lesson { scenario, trace, model: &model, backend, ladder: &ladder, input, gauge: &gauge };
     let timing = timing(options)?;
-    let mut sides = BothSides::default();
-    for name in names {
-        eprintln!("live {name}: {} steps by {:.1} s", wanted.steps, deadline(scenario, &ladder));
-        let (mut looks, origin) = (Looks::default(), Instant::now());
-        lesson.look(&mut looks, origin)?;
-        let (run, replay) = lesson.live(name, &mut batches)?;
-        lesson.look(&mut looks, origin)?;
-        let speed = replay.speeds.trace(looks.reference())?;
-        sides.simulated.push(lesson.twin(name, &looks, &speed, &replay, &timing)?);
-        sides.live.push(Observed::of_training(&run, replay.service(run.records.len()), replay.switches));
-        sides.speeds.push(speed);
-        if stop::asked() {
-            break;
+    let mut pairs = Vec::new();
+    for (run, (scenario, trace)) in scenes.iter().enumerate() {
+        let input = input.clone();
+        let lesson = Lesson { scenario, trace, model: &model, backend, ladder: &ladder, input, gauge: &gauge };
+        for name in names {
+            eprintln!("live {name}: {} steps by {:.1} s", wanted.steps, deadline(scenario, &ladder));
+            pairs.push(lesson.pair(run, name, &mut batches, &timing)?);
+            if stop::asked() {
+                return Ok(pairs);
+            }
         }
     }
-    Ok(sides)
+    Ok(pairs)
 }
 
 /// What requests' calibration says of the machine: tick, waits, and what dense work takes more after a stop; of steps it measured nothing.
@@ -86,6 +83,17 @@ struct Lesson<'a> {
 }
 
 impl Lesson<'_> {
+    fn pair(&self, run: usize, name: &str, batches: &mut Batches<'_>, timing: &Timing) -> Result<Pair> {
+        let (mut looks, origin) = (Looks::default(), Instant::now());
+        self.look(&mut looks, origin)?;
+        let (trained, replay) = self.live(name, batches)?;
+        self.look(&mut looks, origin)?;
+        let speed = replay.speeds.trace(looks.reference())?;
+        let simulated = self.twin(name, &looks, &speed, &replay, timing)?;
+        let live = Observed::of_training(&trained, replay.service(trained.records.len()), replay.switches);
+        Ok(Pair { run, live, simulated, given: None, speed })
+    }
+
     fn live(&self, name: &str, batches: &mut Batches<'_>) -> Result<(TrainingRun, Replay)> {
         let (scenario, trace, gauge) = (self.scenario, self.trace, Some(self.gauge));
         let conditions = Conditions { scenario, trace, workers: &[Tid::current()], gauge };
