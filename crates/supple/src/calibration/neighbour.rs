@@ -25,8 +25,38 @@ struct Slot {
     gauge: Vec<f64>,
 }
 
-/// How many times longer, less one, the gauge and each rung take beside a neighbour that copies through memory all the time. Each rung is run in pairs of slots,
-/// one beside the neighbour and one without; the rungs' figures are drawn to their common one. `dearest` is about what the dearest rung takes.
+/// Pairs of slots, one with the neighbour and one without; the rungs take turns, pair by pair.
+struct Plan {
+    slot: Duration,
+    pairs: u32,
+    rungs: u32,
+}
+
+impl Plan {
+    fn new(rungs: u32, dearest: Duration) -> Self {
+        let slot = SLOT.max(dearest * RUNS);
+        let pairs = (TRIED.0.as_secs_f64() / 2.0 / slot.as_secs_f64()).ceil() as u32;
+        Self { slot, pairs: pairs.max(TRIED.1 * rungs).next_multiple_of(rungs), rungs }
+    }
+
+    /// Whether the neighbour copies in this slot: in the first of a pair and in the second as often.
+    fn beside(&self, slot: u32) -> bool {
+        slot.is_multiple_of(2) != (slot / 2 / self.rungs).is_multiple_of(2)
+    }
+
+    /// What it leaves free, and from when on.
+    fn changes(&self) -> Vec<(Duration, f64)> {
+        (0..2 * self.pairs).map(|slot| (self.slot * slot, f64::from(u8::from(!self.beside(slot))))).collect()
+    }
+
+    /// From when to when a slot is as it says.
+    fn span(&self, slot: u32, origin: Instant) -> (Instant, Instant) {
+        (origin + self.slot * slot + LATE, origin + self.slot * (slot + 1))
+    }
+}
+
+/// How many times longer, less one, the gauge and each rung take beside a neighbour that copies through memory all the time, by pairs of slots; the rungs'
+/// figures are drawn to their common one. `dearest` is about what the dearest rung takes.
 ///
 /// # Errors
 /// When a rung cannot be run.
@@ -37,22 +67,16 @@ pub(super) fn bandwidth(
     input: &Batch,
     dearest: Duration,
 ) -> Result<(f64, Vec<f64>)> {
-    let slot = SLOT.max(dearest * RUNS);
-    let rungs = settings.len() as u32;
-    let pairs = (TRIED.0.as_secs_f64() / 2.0 / slot.as_secs_f64()).ceil() as u32;
-    let pairs = pairs.max(TRIED.1 * rungs).next_multiple_of(rungs);
-    let beside = |number: u32| (number % 2 == 0) != (number / 2 / rungs % 2 == 0);
+    let plan = Plan::new(settings.len() as u32, dearest);
     let (hog, origin) = (Hog::waiting()?, Instant::now());
-    hog.start((0..2 * pairs).map(|number| (slot * number, f64::from(u8::from(!beside(number))))).collect(), origin)?;
-    let mut longer = vec![Vec::new(); settings.len()];
-    let mut gauge_longer = Vec::new();
-    for pair in 0..pairs {
-        let rung = (pair % rungs) as usize;
+    hog.start(plan.changes(), origin)?;
+    let (mut longer, mut gauge_longer) = (vec![Vec::new(); settings.len()], Vec::new());
+    for pair in 0..plan.pairs {
+        let rung = (pair % plan.rungs) as usize;
         executor.apply(&settings[rung])?;
         let mut both = [Slot::default(), Slot::default()];
-        for number in [2 * pair, 2 * pair + 1] {
-            let span = (origin + slot * number + LATE, origin + slot * (number + 1));
-            both[usize::from(beside(number))] = look(executor, gauge, input, span)?;
+        for slot in [2 * pair, 2 * pair + 1] {
+            both[usize::from(plan.beside(slot))] = look(executor, gauge, input, plan.span(slot, origin))?;
         }
         let [without, beside] = both;
         longer[rung].push(ratio(&beside.times, &without.times));
