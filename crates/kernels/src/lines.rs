@@ -18,6 +18,8 @@ const LARGE: usize = 4 << 20;
 const FEW: usize = 16;
 /// Channels that are moved at a time: their pixels fill whole vectors, however few a channel has.
 pub(crate) const CHANNELS: usize = 8;
+/// Output channels, at most, that a line is computed for before the next.
+pub(crate) const MOST: usize = 32;
 
 /// How some samples lie as lines: `[channel][row][residue of the stride][column][sample]`. A position of the kernel moves a line of the output by one
 /// distance, and nothing is computed but the line itself: positions above and below the input are left out, those beside it see zeros.
@@ -109,6 +111,11 @@ impl Lines {
                 + self.step()
                 + self.axes[1].reach * self.samples,
         )
+    }
+
+    /// Output channels that a line is computed for before the next: more where the cache holds the rows that it sees, but not all rows.
+    pub fn together(&self) -> usize {
+        if self.span() * size_of::<f32>() > 2 * CACHED { MOST } else { CHANNELS }
     }
 
     /// The channels of the input, with zeros before and after them.
@@ -207,11 +214,11 @@ impl Lines {
 /// How many samples lie side by side, and the vectors of all lines: as many as the cache holds and every thread gets, so that the vectors are fewest.
 pub(crate) fn together(conv: &Conv2d, lanes: usize, threads: usize) -> (usize, usize) {
     /// Samples beyond which nothing is gained.
-    const MOST: usize = 64;
+    const SAMPLES: usize = 64;
     let [down, right] = [0, 1].map(|a| Axis::new(conv, a));
     let each = conv.inputs * conv.size[0] * right.residues.len() * right.length * size_of::<f32>();
     let most = (CACHED / each.max(1)).max(FEW.min(LARGE / each.max(1)));
-    let most = most.min(MOST).min(conv.batch.div_ceil(threads.max(1))).max(1);
+    let most = most.min(SAMPLES).min(conv.batch.div_ceil(threads.max(1))).max(1);
     // Twice the vectors of a line, and one for what a line costs besides.
     let line = |samples: usize| if samples == 0 { 0 } else { 2 * (samples * right.out).div_ceil(lanes) + 1 };
     let cost = |samples: &usize| (conv.batch / samples * line(*samples) + line(conv.batch % samples)) * down.out;

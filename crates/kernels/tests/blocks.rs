@@ -214,9 +214,14 @@ fn large_sparse_layers_equal_their_masked_sums() {
         let stride = [stride; 2];
         Layer::Conv2d(Conv2d { batch, inputs, outputs, groups: 1, size, kernel, stride, padding, dilation, row_stride })
     };
-    let layers =
-        [linear(403, 399, 97), linear(61, 405, 130), conv(3, 60, 40, [15, 17], 1), conv(9, 50, 20, [28, 28], 2)];
-    for (layer, height) in layers.into_iter().zip([8, 1, 8, 16]) {
+    let layers = [
+        linear(403, 399, 97),
+        linear(61, 405, 130),
+        conv(3, 60, 40, [15, 17], 1),
+        conv(9, 50, 20, [28, 28], 2),
+        conv(8, 60, 40, [30, 20], 1),
+    ];
+    for (layer, height) in layers.into_iter().zip([8, 1, 8, 16, 8]) {
         Sparse::new(layer, 5, height, Order::Importance, 0.3).check([true, true], 2).unwrap();
     }
 }

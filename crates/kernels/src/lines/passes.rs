@@ -1,6 +1,6 @@
 //! The passes of a block-sparse convolution on lines.
 use super::sorted::Sorted;
-use super::{CHANNELS, Lines, together};
+use super::{CHANNELS, Lines, MOST, together};
 use crate::gather::{Band, Row, correlate, gather, gather_width, scatter, tile_width};
 use crate::kernel::Operands;
 use crate::layer::{Conv2d, Layer};
@@ -70,10 +70,10 @@ impl Pass {
         if each < FEW && all > each { (all, self.threads) } else { (each, 1) }
     }
 
-    /// Rows of blocks cut into stretches of one group and at most [`CHANNELS`] output channels, or a single row.
+    /// Rows of blocks cut into stretches of one group and at most so many output channels, or a single row.
     #[inline(always)]
-    fn stretches(&self, rows: Range<usize>) -> impl Iterator<Item = Range<usize>> + use<> {
-        let (each, most) = (self.shape.rows_of_group(self.height), (CHANNELS / self.height).max(1));
+    fn stretches(&self, rows: Range<usize>, channels: usize) -> impl Iterator<Item = Range<usize>> + use<> {
+        let (each, most) = (self.shape.rows_of_group(self.height), (channels / self.height).max(1));
         let mut start = rows.start;
         std::iter::from_fn(move || {
             let stretch = start..((start / each + 1) * each).min(start + most).min(rows.end);
@@ -264,10 +264,10 @@ impl WithSimd for Gather<'_, '_> {
         let offsets = lines.offsets();
         let (offsets, blocks) = (Indices::new(&offsets), pass.sorted.blocks());
         let tiles = tiles::<S>(width, |vectors| gather_width::<S>(height, vectors));
-        let together = height.max(CHANNELS);
+        let together = lines.together().max(height);
         let mut sums = Scratch::new(together * plane);
-        let mut bias = [0.0; 2 * CHANNELS];
-        for rows in pass.stretches(rows) {
+        let mut bias = [0.0; MOST];
+        for rows in pass.stretches(rows, together) {
             let outputs = pass.outputs(&rows);
             if let Some(b) = b {
                 bias.fill(0.0);
@@ -329,9 +329,10 @@ impl WithSimd for Scatter<'_, '_> {
         let offsets = lines.offsets();
         let (offsets, blocks) = (Indices::new(&offsets), pass.sorted.blocks());
         let tiles = tiles::<S>(width, |vectors| tile_width(height, vectors));
-        let mut memory = Scratch::new(height.max(CHANNELS) * plane);
+        let together = lines.together().max(height);
+        let mut memory = Scratch::new(together * plane);
         sums.fill(0.0);
-        for rows in pass.stretches(rows) {
+        for rows in pass.stretches(rows, together) {
             fill(simd, (pass, lines), dy, &rows, &mut memory);
             let sums = &mut sums[pass.group_of(rows.start, lines)..];
             for line in 0..lines.rows() {
@@ -400,7 +401,7 @@ impl WithSimd for Correlate<'_, '_> {
         let mut gradients = dw.chunks_exact_mut(pass.sorted.row().max(1));
         let mut biases = db.iter_mut();
         let most = lines.rows().div_ceil((lines.rows() * width).div_ceil(ELEMENTS).max(1)).max(1);
-        for rows in pass.stretches(rows) {
+        for rows in pass.stretches(rows, CHANNELS) {
             fill(simd, (pass, lines), dy, &rows, &mut memory);
             let outputs = pass.outputs(&rows).len();
             for (bias, plane) in biases.by_ref().take(outputs).zip(memory.chunks_exact(plane.max(1))) {
