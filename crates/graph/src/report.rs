@@ -1,5 +1,5 @@
 //! The whole of what an analysis says, for every operator.
-use crate::analysis::{Analysis, Group, Site};
+use crate::analysis::{Analysis, Group, Site, Within};
 use crate::graph::{Graph, NodeId, Value};
 use crate::kind::{Level, Operand, SparsityKind};
 use crate::kinds::{Kind, Token};
@@ -308,20 +308,23 @@ impl<'a> View<'a> {
         }
     }
 
-    /// Tokens: the axis before the last, of a value with one.
+    /// Tokens that have left before, or why none do: the axis before the last, of a value with three.
     fn tokens(&self, value: Value) -> Finding {
-        let sites = || self.analysis.members_of(value).map(|(site, _)| &self.analysis.sites[site.0]);
-        if let Some(site) = sites().find(|site| site.kinds.contains(&Kind::Token(Token))) {
+        let leave = |site: &&Site| site.kinds.contains(&Kind::Token(Token));
+        let mut sites = self.analysis.members_of(value).map(|(site, _)| &self.analysis.sites[site.0]);
+        if let Some(site) = sites.find(leave) {
             return Finding::nearly(format!("leave at {}: {}", site.name, site.verdict.reason()));
         }
-        let made = self.graph.node(value.node);
-        let rank = made.facts[value.slot].rank();
-        if rank != 3 {
+        if self.graph.node(value.node).facts[value.slot].rank() != 3 {
             return Finding::no("it reads no sequence of tokens");
         }
-        match self.analysis.obstacle(self.graph, value, 1) {
-            None => Finding::yes("each token is computed for itself"),
-            Some(reason) => Finding::nearly(format!("its part of the work falls, but {reason}")),
+        if !self.analysis.tokens().is_empty() {
+            return Finding::no("no tokens have left yet");
+        }
+        let stay = self.analysis.fixed.iter().find(|site| matches!(site.within, Some(Within::Tokens(_))));
+        match stay {
+            Some(site) => Finding::no(format!("none leave at {}: {}", site.name, site.verdict.reason())),
+            None => Finding::no("no attention reads it: tokens leave before one"),
         }
     }
 

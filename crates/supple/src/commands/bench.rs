@@ -8,7 +8,8 @@ use anyhow::Result;
 use std::hint::black_box;
 use std::time::Instant;
 use supple_executor::{AdamConfig, Backend, Batch, Executor, THINNING_STEPS, Trainer, measure};
-use supple_graph::{Density, Phase, Setting};
+use supple_graph::kinds::Token;
+use supple_graph::{Density, Phase, Setting, SparsityKind};
 use supple_strategy::policies::{self, PolicyOptions};
 use supple_strategy::{Amounts, Completion, Demand, Ladder, Nanos, Observation, Policy, Rung, Spread, Stamp};
 
@@ -126,11 +127,12 @@ fn step_times(trainer: &mut Trainer, settings: &[Setting], input: &Batch) -> Res
     Ok(times.iter().map(|times| times.chunks(THINNING_STEPS).map(mean).collect()).collect())
 }
 
-/// Measures every density of axes and within weights: runs, or steps of training.
+/// Measures every density of axes, within weights and of tokens: runs, or steps of training. Of tokens alone without measuring layers before.
 fn density(source: &Source, batch: usize, train: bool, kind: Option<&str>, common: &Common) -> Result<End> {
     let Opened { model, mut executor, batches, .. } = source.open(common, batch)?;
     let input = &batches[0];
-    let layers = match executor.kernel_threads() {
+    let within = kind != Some(Token.name());
+    let layers = match executor.kernel_threads().filter(|_| within) {
         Some(threads) => ladders::layer_times(model.elastic(), input, threads, ROUNDS)?,
         None => Vec::new(),
     };
