@@ -1,4 +1,5 @@
 //! A neighbour that takes memory bandwidth: a thread that copies through memory for a part of the time.
+use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -17,10 +18,13 @@ const SLOT: Duration = Duration::from_millis(2);
 type Orders = (Vec<(Duration, f64)>, Instant);
 
 /// A neighbour; dropping it sends it away. It belongs to the cgroup of the thread that made it: to work beside a throttled thread it must be there before.
+/// Where there are several processors, it has one of them, and the thread that made it keeps to the others until it drops it: it takes memory bandwidth alone.
 pub struct Hog {
     hand: Sender<Orders>,
     stop: Arc<AtomicBool>,
     thread: Option<JoinHandle<()>>,
+    /// The processors of the thread that made it.
+    before: CpuSet,
 }
 
 impl Hog {
@@ -31,13 +35,18 @@ impl Hog {
     pub fn waiting() -> io::Result<Self> {
         let stop = Arc::new(AtomicBool::new(false));
         let (stopped, (hand, handed)) = (stop.clone(), channel::<Orders>());
+        let before = sched_getaffinity(None)?;
+        let (its, ours) = apart(&before);
         let work = move || {
+            // Where it may not choose its processor, it copies on any.
+            let _ = sched_setaffinity(None, &its);
             if let Ok((changes, origin)) = handed.recv() {
                 work(&changes, origin, &stopped);
             }
         };
         let thread = Builder::new().name("bandwidth-hog".to_owned()).spawn(work)?;
-        Ok(Self { hand, stop, thread: Some(thread) })
+        sched_setaffinity(None, &ours)?;
+        Ok(Self { hand, stop, thread: Some(thread), before })
     }
 
     /// Lets it take what is not free: `changes` are pairs of the time after `origin` and the part of the bandwidth that is left free from then on.
@@ -56,7 +65,19 @@ impl Drop for Hog {
         if let Some(thread) = self.thread.take() {
             drop(thread.join());
         }
+        // It may be dropped by another thread than that which made it; the worst is that a thread keeps to fewer processors.
+        let _ = sched_setaffinity(None, &self.before);
     }
+}
+
+/// One of the processors, and the others; of one alone both.
+fn apart(all: &CpuSet) -> (CpuSet, CpuSet) {
+    let last = (0..CpuSet::MAX_CPU).rev().find(|&cpu| all.is_set(cpu));
+    let (Some(last), 2..) = (last, all.count()) else { return (*all, *all) };
+    let (mut its, mut ours) = (CpuSet::new(), *all);
+    its.set(last);
+    ours.unset(last);
+    (its, ours)
 }
 
 fn work(changes: &[(Duration, f64)], origin: Instant, stop: &AtomicBool) {
