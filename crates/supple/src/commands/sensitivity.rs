@@ -30,7 +30,7 @@ pub fn run(options: &Options) -> Result<End> {
         let text = found.correlation(proxy).map_or("not defined".to_owned(), |r| format!("{r:.3}"));
         println!("  {proxy:?}: {text}");
     }
-    for (name, with_pairs) in [("each site alone", false), ("with pairs", true)] {
+    for (name, with_pairs) in [("each site alone", false), ("sites and pairs", true)] {
         if let Some(fit) = found.fit(with_pairs) {
             println!("\n{}", expected(name, found.combined.len(), &fit));
         }
