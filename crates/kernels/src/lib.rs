@@ -20,6 +20,7 @@ pub mod pattern;
 mod planes;
 mod pool;
 mod product;
+mod rows;
 mod simd;
 mod sparse;
 mod tile;

@@ -8,14 +8,14 @@ use std::ops::Range;
 mod passes;
 mod sorted;
 
-pub(crate) use passes::run;
+pub(crate) use passes::{FEW, run};
 
 /// Bytes of lines that one job takes: with its output, they stay in the second-level cache.
 const CACHED: usize = 512 << 10;
-/// Bytes of lines that it may take where the cache does not hold those of [`FEW`] samples: what is in use at a time stays in the third-level cache.
+/// Bytes of lines that it may take where the cache does not hold those of [`FULL`] samples: what is in use at a time stays in the third-level cache.
 const LARGE: usize = 4 << 20;
 /// Samples that fill a vector.
-const FEW: usize = 16;
+const FULL: usize = 16;
 /// Channels that are moved at a time: their pixels fill whole vectors, however few a channel has.
 pub(crate) const CHANNELS: usize = 8;
 /// Output channels, at most, that a line is computed for before the next.
@@ -217,7 +217,7 @@ pub(crate) fn together(conv: &Conv2d, lanes: usize, threads: usize) -> (usize, u
     const SAMPLES: usize = 64;
     let [down, right] = [0, 1].map(|a| Axis::new(conv, a));
     let each = conv.inputs * conv.size[0] * right.residues.len() * right.length * size_of::<f32>();
-    let most = (CACHED / each.max(1)).max(FEW.min(LARGE / each.max(1)));
+    let most = (CACHED / each.max(1)).max(FULL.min(LARGE / each.max(1)));
     let most = most.min(SAMPLES).min(conv.batch.div_ceil(threads.max(1))).max(1);
     // Twice the vectors of a line, and one for what a line costs besides.
     let line = |samples: usize| if samples == 0 { 0 } else { 2 * (samples * right.out).div_ceil(lanes) + 1 };

@@ -1,7 +1,7 @@
 //! How a sparse layer is cut into jobs and tiles.
-use crate::pattern::{Blocks, Shape};
+use crate::pattern::Blocks;
 use crate::planes::{Planes, Run};
-use crate::pool::split;
+use crate::rows::Rows;
 use pulp::Simd;
 use std::ops::Range;
 
@@ -22,7 +22,7 @@ pub(crate) const PIXELS: usize = 512;
 /// A pass over a sparse layer.
 pub(crate) struct Pass<'a> {
     pub planes: Planes,
-    pub shape: Shape,
+    pub rows: Rows,
     pub blocks: Blocks<'a>,
     pub threads: usize,
 }
@@ -60,30 +60,6 @@ impl Pass<'_> {
         [conv.inputs * conv.size[0] * conv.size[1], conv.outputs * self.planes.pixels()]
     }
 
-    /// Rows of blocks.
-    pub fn rows(&self) -> usize {
-        self.shape.rows(self.blocks.height())
-    }
-
-    /// The output channels of some rows of blocks.
-    pub fn outputs(&self, rows: &Range<usize>) -> Range<usize> {
-        let of = |row| self.shape.outputs_of(row, self.blocks.height()).1;
-        if rows.is_empty() { 0..0 } else { of(rows.start).start..of(rows.end - 1).end }
-    }
-
-    /// Some rows of blocks cut into stretches of one group and at most `channels` output channels.
-    #[inline(always)]
-    pub fn stretches(&self, rows: Range<usize>, channels: usize) -> impl Iterator<Item = Range<usize>> + use<> {
-        let (each, most) = (self.shape.rows_of_group(self.blocks.height()), (channels / self.blocks.height()).max(1));
-        let mut start = rows.start;
-        std::iter::from_fn(move || {
-            let end = ((start / each + 1) * each).min(start + most).min(rows.end);
-            let stretch = start..end;
-            start = end;
-            (!stretch.is_empty()).then_some(stretch)
-        })
-    }
-
     /// The tiles of some samples, as wide as `widest` says for blocks of a height and so many vectors, and their stretches.
     #[inline(always)]
     pub fn tiles<S: Simd>(&self, samples: usize, widest: impl Fn(usize, usize) -> usize) -> (Vec<Tile>, Vec<Run>) {
@@ -113,7 +89,7 @@ impl Pass<'_> {
 
     /// Where the planes begin that a row of blocks reads.
     pub fn group_of(&self, row: usize, samples: usize) -> usize {
-        self.shape.outputs_of(row, self.blocks.height()).0 * self.group(samples)
+        self.rows.group(row) * self.group(samples)
     }
 
     /// The output by samples, and by rows of blocks where there are too few samples for all threads.
@@ -125,33 +101,10 @@ impl Pass<'_> {
         let mut parts = Vec::new();
         for (i, samples) in y.chunks_mut(each * size).enumerate() {
             let count = samples.len() / size;
-            let part = |rows| Part { samples: i * each..i * each + count, rows, out: Vec::with_capacity(count) };
-            let mut some: Vec<Part<'_>> = split(self.rows(), cuts).map(part).collect();
-            for mut sample in samples.chunks_mut(size) {
-                for part in &mut some {
-                    let (head, rest) = sample.split_at_mut(self.outputs(&part.rows).len() * pixels);
-                    part.out.push(head);
-                    sample = rest;
-                }
-            }
-            parts.extend(some);
+            let some = self.rows.parts(samples, (size, pixels), cuts).into_iter();
+            parts.extend(some.map(|(rows, out)| Part { samples: i * each..i * each + count, rows, out }));
         }
         parts
-    }
-
-    /// The gradients of weights and bias, cut by rows of blocks.
-    pub fn gradients<'g>(&self, mut dw: &'g mut [f32], db: Option<&'g mut [f32]>) -> Vec<Gradients<'g>> {
-        let row = self.blocks.stored() * self.blocks.height();
-        let (wanted, mut db) = (db.is_some(), db.unwrap_or_default());
-        let parts = if self.threads > 1 { 4 * self.threads } else { 1 };
-        let mut jobs = Vec::new();
-        for rows in split(self.rows(), parts) {
-            let (some, rest) = dw.split_at_mut(rows.len() * row);
-            let (bias, others) = db.split_at_mut(if wanted { self.outputs(&rows).len() } else { 0 });
-            jobs.push((rows, some, bias));
-            (dw, db) = (rest, others);
-        }
-        jobs
     }
 
     /// The output planes of a stretch of rows of blocks, zero where there is no pixel and no channel; from `dy` or in `memory`.
@@ -163,7 +116,7 @@ impl Pass<'_> {
         runs: &[Run],
         memory: &'o mut [f32],
     ) -> &'o [f32] {
-        let (length, outputs) = (self.planes.length(samples), self.outputs(rows));
+        let (length, outputs) = (self.planes.length(samples), self.rows.outputs(rows));
         let planes = rows.len() * self.blocks.height();
         if self.planes.is_direct() && outputs.len() == planes {
             return &dy[outputs.start * length..outputs.end * length];
@@ -180,6 +133,3 @@ impl Pass<'_> {
         most.clamp(1, CHANNELS).next_multiple_of(self.blocks.height())
     }
 }
-
-/// Rows of blocks, and the gradients of their weights and biases.
-pub(crate) type Gradients<'a> = (Range<usize>, &'a mut [f32], &'a mut [f32]);

@@ -7,9 +7,6 @@ use crate::pattern::{Format, Pattern};
 use crate::planes::Planes;
 use crate::simd::lanes;
 
-/// Samples below which they are not worth being moved next to each other: those of a block of a transposition.
-const FEW: usize = 8;
-
 /// Pixels from which on a line is long.
 const LONG: usize = 16;
 
@@ -47,5 +44,5 @@ fn wins(conv: &Conv2d) -> bool {
     let frames = conv.batch * planes.sample() / lanes();
     let is_long = conv.output_size()[1] > LONG && conv.stride[1] == 1;
     let most = if is_long { frames - frames / 10 } else { frames };
-    samples >= FEW && !planes.is_direct() && vectors <= most
+    samples >= lines::FEW && !planes.is_direct() && vectors <= most
 }

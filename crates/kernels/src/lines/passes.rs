@@ -4,8 +4,9 @@ use super::{CHANNELS, Lines, MOST, together};
 use crate::gather::{Band, Row, correlate, gather, gather_width, scatter, tile_width};
 use crate::kernel::Operands;
 use crate::layer::{Conv2d, Layer};
-use crate::pattern::{Blocks, Shape};
+use crate::pattern::Blocks;
 use crate::pool::{Scratch, for_each, split};
+use crate::rows::{Outputs, Rows};
 use crate::simd::{dispatch, relu_all, sum};
 use crate::tile::Indices;
 use pulp::{Simd, WithSimd};
@@ -14,8 +15,8 @@ use std::ops::Range;
 /// Elements of a line that gradients of weights are summed over at a time: those of a row of blocks stay in the first-level cache.
 const ELEMENTS: usize = 1024;
 
-/// Samples below which transpositions are not worth while.
-const FEW: usize = 8;
+/// Samples below which they are not worth being moved next to each other: those of a block of a transposition.
+pub(crate) const FEW: usize = 8;
 
 /// Runs a pass over the blocks of a sound convolution, whose operands fit.
 pub(crate) fn run(conv: Conv2d, blocks: Blocks<'_>, operands: Operands<'_>, threads: usize) {
@@ -35,11 +36,9 @@ impl WithSimd for Call<'_> {
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
         let Self { conv, blocks, operands, threads } = self;
-        let shape = Shape::of(&Layer::Conv2d(conv));
-        let density = blocks.kept() as f64 / shape.positions.max(1) as f64;
-        let threads = if Layer::Conv2d(conv).flops() * density < 1e6 { 1 } else { threads.max(1) };
-        let sorted = Sorted::new(&blocks, &conv, shape.rows(blocks.height()));
-        let pass = Pass { conv, shape, sorted, stored: blocks.stored(), height: blocks.height(), threads };
+        let (rows, threads) = Rows::of(&Layer::Conv2d(conv), &blocks, threads);
+        let sorted = Sorted::new(&blocks, &conv, rows.count());
+        let pass = Pass { conv, rows, sorted, stored: blocks.stored(), threads };
         match operands {
             Operands::Forward { x, w, b, relu, y } => pass.forward(simd, x, w, (b, relu), y),
             Operands::BackwardInput { dy, w, dx } => pass.backward_input(simd, dy, w, dx),
@@ -50,10 +49,9 @@ impl WithSimd for Call<'_> {
 
 struct Pass {
     conv: Conv2d,
-    shape: Shape,
+    rows: Rows,
     sorted: Sorted,
     stored: usize,
-    height: usize,
     threads: usize,
 }
 
@@ -70,30 +68,9 @@ impl Pass {
         if each < FEW && all > each { (all, self.threads) } else { (each, 1) }
     }
 
-    /// Rows of blocks cut into stretches of one group and at most so many output channels, or a single row.
-    #[inline(always)]
-    fn stretches(&self, rows: Range<usize>, channels: usize) -> impl Iterator<Item = Range<usize>> + use<> {
-        let (each, most) = (self.shape.rows_of_group(self.height), (channels / self.height).max(1));
-        let mut start = rows.start;
-        std::iter::from_fn(move || {
-            let stretch = start..((start / each + 1) * each).min(start + most).min(rows.end);
-            start = stretch.end;
-            (!stretch.is_empty()).then_some(stretch)
-        })
-    }
-
-    /// The output channels of a stretch.
-    fn outputs(&self, rows: &Range<usize>) -> Range<usize> {
-        if rows.is_empty() {
-            return 0..0;
-        }
-        let of = |row| self.shape.outputs_of(row, self.height).1;
-        of(rows.start).start..of(rows.end - 1).end
-    }
-
     /// Elements before the channels of the group that a row of blocks reads.
     fn group_of(&self, row: usize, lines: &Lines) -> usize {
-        self.shape.outputs_of(row, self.height).0 * self.conv.group_inputs() * lines.channel()
+        self.rows.group(row) * self.conv.group_inputs() * lines.channel()
     }
 
     fn forward<S: Simd>(&self, simd: S, x: &[f32], w: &[f32], (b, relu): (Option<&[f32]>, bool), y: &mut [f32]) {
@@ -128,7 +105,7 @@ impl Pass {
             let dy = &dy[i * each * size..][..samples * size];
             let lines = Lines::new(&self.conv, samples, S::F32_LANES);
             let part = |rows| (rows, Scratch::new(lines.span()));
-            let mut sums: Vec<_> = split(self.shape.rows(self.height), cuts).map(part).collect();
+            let mut sums: Vec<_> = split(self.rows.count(), cuts).map(part).collect();
             for_each(cuts, sums.iter_mut(), |(rows, sums)| {
                 simd.vectorize(Scatter { pass: self, lines: &lines, dy, w, rows: rows.clone(), sums });
             });
@@ -149,15 +126,14 @@ impl Pass {
         if let Some(db) = &mut db {
             db[..self.conv.outputs].fill(0.0);
         }
-        let rows = self.shape.rows(self.height);
-        let mut sums = vec![0.0; rows * self.sorted.row()];
+        let mut sums = vec![0.0; self.rows.count() * self.sorted.row()];
         let (each, _) = together(&self.conv, S::F32_LANES, 1);
         for first in (0..self.conv.batch).step_by(each) {
             let samples = each.min(self.conv.batch - first);
             let (x, dy) = (&x[first * image..][..samples * image], &dy[first * size..][..samples * size]);
             let lines = Lines::new(&self.conv, samples, S::F32_LANES);
             let input = self.input(simd, x, &lines, self.threads);
-            let jobs = self.gradients(&mut sums, db.as_deref_mut());
+            let jobs = self.rows.gradients((&mut sums, self.sorted.row()), db.as_deref_mut(), self.threads);
             for_each(self.threads, jobs.into_iter(), |(rows, dw, db)| {
                 simd.vectorize(Correlate { pass: self, lines: &lines, input: &input, dy, rows, dw, db });
             });
@@ -166,19 +142,10 @@ impl Pass {
     }
 
     /// The output cut by rows of blocks: of each sample, the channels of these.
-    fn parts<'y>(&self, y: &'y mut [f32], cuts: usize) -> Vec<(Range<usize>, Vec<&'y mut [f32]>)> {
+    fn parts<'y>(&self, y: &'y mut [f32], cuts: usize) -> Vec<Outputs<'y>> {
         let [_, size] = self.sizes();
-        let pixels = size / self.conv.outputs.max(1);
         let count = if cuts > 1 { 4 * cuts } else { 1 };
-        let mut parts: Vec<_> = split(self.shape.rows(self.height), count).map(|rows| (rows, Vec::new())).collect();
-        for mut sample in y.chunks_mut(size) {
-            for (rows, out) in &mut parts {
-                let (head, rest) = sample.split_at_mut(self.outputs(rows).len() * pixels);
-                out.push(head);
-                sample = rest;
-            }
-        }
-        parts
+        self.rows.parts(y, (size, size / self.conv.outputs.max(1)), count)
     }
 
     /// The lines of all channels, filled by some threads.
@@ -192,24 +159,7 @@ impl Pass {
         });
         input
     }
-
-    /// The gradients of weights and biases, cut by rows of blocks.
-    fn gradients<'g>(&self, mut dw: &'g mut [f32], db: Option<&'g mut [f32]>) -> Vec<Gradients<'g>> {
-        let (wanted, mut db) = (db.is_some(), db.unwrap_or_default());
-        let parts = if self.threads > 1 { 4 * self.threads } else { 1 };
-        let mut jobs = Vec::new();
-        for rows in split(self.shape.rows(self.height), parts).filter(|rows| !rows.is_empty()) {
-            let (some, rest) = dw.split_at_mut(rows.len() * self.sorted.row());
-            let (bias, others) = db.split_at_mut(if wanted { self.outputs(&rows).len() } else { 0 });
-            jobs.push((rows, some, bias));
-            (dw, db) = (rest, others);
-        }
-        jobs
-    }
 }
-
-/// Rows of blocks, and the gradients of their weights and biases.
-type Gradients<'a> = (Range<usize>, &'a mut [f32], &'a mut [f32]);
 
 /// The tiles of a line, as wide as `widest` says for so many vectors: where each begins, and its vectors.
 #[inline(always)]
@@ -258,17 +208,17 @@ impl WithSimd for Gather<'_, '_> {
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
         let Self { pass, lines, input, w, b, relu, rows, mut y } = self;
-        let (height, row) = (pass.height, pass.sorted.row());
+        let (height, row) = (pass.rows.height(), pass.sorted.row());
         let (plane, width) = (lines.plane(), lines.width());
-        let before = pass.outputs(&rows).start;
+        let before = pass.rows.outputs(&rows).start;
         let offsets = lines.offsets();
         let (offsets, blocks) = (Indices::new(&offsets), pass.sorted.blocks());
         let tiles = tiles::<S>(width, |vectors| gather_width::<S>(height, vectors));
         let together = lines.together().max(height);
         let mut sums = Scratch::new(together * plane);
         let mut bias = [0.0; MOST];
-        for rows in pass.stretches(rows, together) {
-            let outputs = pass.outputs(&rows);
+        for rows in pass.rows.stretches(rows, together) {
+            let outputs = pass.rows.outputs(&rows);
             if let Some(b) = b {
                 bias.fill(0.0);
                 bias[..outputs.len()].copy_from_slice(&b[outputs.clone()]);
@@ -301,12 +251,12 @@ impl WithSimd for Gather<'_, '_> {
 /// Lines of the gradient of a stretch's output channels, zero where there is no pixel and no channel.
 #[inline(always)]
 fn fill<S: Simd>(simd: S, (pass, lines): (&Pass, &Lines), dy: &[f32], rows: &Range<usize>, memory: &mut [f32]) {
-    let (outputs, plane) = (pass.outputs(rows), lines.plane());
+    let (outputs, plane) = (pass.rows.outputs(rows), lines.plane());
     for part in (0..outputs.len()).step_by(CHANNELS) {
         let channels = outputs.start + part..outputs.end.min(outputs.start + part + CHANNELS);
         lines.fill_output(simd, dy, channels, &mut memory[part * plane..]);
     }
-    memory[outputs.len() * plane..rows.len() * pass.height * plane].fill(0.0);
+    memory[outputs.len() * plane..rows.len() * pass.rows.height() * plane].fill(0.0);
 }
 
 struct Scatter<'a, 'b> {
@@ -324,7 +274,7 @@ impl WithSimd for Scatter<'_, '_> {
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
         let Self { pass, lines, dy, w, rows, sums } = self;
-        let (height, row) = (pass.height, pass.sorted.row());
+        let (height, row) = (pass.rows.height(), pass.sorted.row());
         let (plane, width) = (lines.plane(), lines.width());
         let offsets = lines.offsets();
         let (offsets, blocks) = (Indices::new(&offsets), pass.sorted.blocks());
@@ -332,7 +282,7 @@ impl WithSimd for Scatter<'_, '_> {
         let together = lines.together().max(height);
         let mut memory = Scratch::new(together * plane);
         sums.fill(0.0);
-        for rows in pass.stretches(rows, together) {
+        for rows in pass.rows.stretches(rows, together) {
             fill(simd, (pass, lines), dy, &rows, &mut memory);
             let sums = &mut sums[pass.group_of(rows.start, lines)..];
             for line in 0..lines.rows() {
@@ -394,16 +344,16 @@ impl WithSimd for Correlate<'_, '_> {
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
         let Self { pass, lines, input, dy, rows, dw, db } = self;
-        let (height, plane, width) = (pass.height, lines.plane(), lines.width());
+        let (height, plane, width) = (pass.rows.height(), lines.plane(), lines.width());
         let offsets = lines.offsets();
         let (offsets, blocks) = (Indices::new(&offsets), pass.sorted.blocks());
         let mut memory = Scratch::new(height.max(CHANNELS) * plane);
         let mut gradients = dw.chunks_exact_mut(pass.sorted.row().max(1));
         let mut biases = db.iter_mut();
         let most = lines.rows().div_ceil((lines.rows() * width).div_ceil(ELEMENTS).max(1)).max(1);
-        for rows in pass.stretches(rows, CHANNELS) {
+        for rows in pass.rows.stretches(rows, CHANNELS) {
             fill(simd, (pass, lines), dy, &rows, &mut memory);
-            let outputs = pass.outputs(&rows).len();
+            let outputs = pass.rows.outputs(&rows).len();
             for (bias, plane) in biases.by_ref().take(outputs).zip(memory.chunks_exact(plane.max(1))) {
                 *bias += sum(simd, plane);
             }

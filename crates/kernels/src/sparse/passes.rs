@@ -3,9 +3,10 @@ use super::{CHANNELS, PIXELS, Part, Pass};
 use crate::gather::{Band, Row, WIDEST, correlate, gather, gather_width, scatter, tile_width};
 use crate::kernel::Operands;
 use crate::layer::Layer;
-use crate::pattern::{Blocks, Shape};
+use crate::pattern::Blocks;
 use crate::planes::{Planes, Run};
 use crate::pool::{Scratch, for_each, split};
+use crate::rows::Rows;
 use crate::simd::{dispatch, relu_all, sum};
 use crate::tile::Indices;
 use pulp::{Simd, WithSimd};
@@ -29,10 +30,8 @@ impl WithSimd for Call<'_> {
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
         let Self { layer, blocks, operands, threads } = self;
-        let shape = Shape::of(&layer);
-        let density = blocks.kept() as f64 / shape.positions.max(1) as f64;
-        let threads = if layer.flops() * density < 1e6 { 1 } else { threads.max(1) };
-        let pass = Pass { planes: Planes::new(&layer, S::F32_LANES), shape, blocks, threads };
+        let (rows, threads) = Rows::of(&layer, &blocks, threads);
+        let pass = Pass { planes: Planes::new(&layer, S::F32_LANES), rows, blocks, threads };
         match operands {
             Operands::Forward { x, w, b, relu, y } => pass.forward(simd, x, w, (b, relu), y),
             Operands::BackwardInput { dy, w, dx } => pass.backward_input(simd, dy, w, dx),
@@ -69,11 +68,11 @@ impl Pass<'_> {
             let samples = dx.len() / image;
             let dy = &dy[i * each * size..][..samples * size];
             if self.planes.is_direct() && cuts == 1 {
-                simd.vectorize(Scatter { pass: self, dy, samples, w, rows: 0..self.rows(), sums: dx });
+                simd.vectorize(Scatter { pass: self, dy, samples, w, rows: 0..self.rows.count(), sums: dx });
                 return;
             }
             let part = |rows| (rows, Scratch::new(conv.groups * self.group(samples)));
-            let mut sums: Vec<_> = split(self.rows(), cuts).map(part).collect();
+            let mut sums: Vec<_> = split(self.rows.count(), cuts).map(part).collect();
             for_each(cuts, sums.iter_mut(), |(rows, sums)| {
                 simd.vectorize(Scatter { pass: self, dy, samples, w, rows: rows.clone(), sums });
             });
@@ -109,7 +108,7 @@ impl Pass<'_> {
                 simd.vectorize(Fill { pass: self, x, samples, channels, planes });
             });
             let input = if self.planes.is_direct() { x } else { &input };
-            let jobs = self.gradients(dw, db.as_deref_mut());
+            let jobs = self.rows.gradients((dw, row), db.as_deref_mut(), self.threads);
             for_each(self.threads, jobs.into_iter(), |(rows, dw, db)| {
                 simd.vectorize(Correlate { pass: self, input, dy, samples, rows, dw, db });
             });
@@ -141,12 +140,12 @@ impl WithSimd for Gather<'_, '_> {
         let offsets = planes.offsets(samples);
         let offsets = Indices::new(&offsets);
         let (tiles, runs) = pass.tiles::<S>(samples, gather_width::<S>);
-        let first = pass.outputs(&part.rows).start;
+        let first = pass.rows.outputs(&part.rows).start;
         let mut sums = Scratch::new(CHANNELS * WIDEST * S::F32_LANES);
         let mut bias = [0.0; CHANNELS];
         let together = if planes.is_flat() { CHANNELS } else { height };
-        for rows in pass.stretches(part.rows.clone(), together) {
-            let outputs = pass.outputs(&rows);
+        for rows in pass.rows.stretches(part.rows.clone(), together) {
+            let outputs = pass.rows.outputs(&rows);
             if let Some(b) = b {
                 bias[..outputs.len()].copy_from_slice(&b[outputs.clone()]);
                 bias[outputs.len()..].fill(0.0);
@@ -195,7 +194,7 @@ impl WithSimd for Scatter<'_, '_> {
         sums.fill(0.0);
         let channels = pass.channels(samples);
         let mut memory = Scratch::new(channels * length);
-        for rows in pass.stretches(rows, channels) {
+        for rows in pass.rows.stretches(rows, channels) {
             let output = pass.output(&rows, (dy, samples), &runs, &mut memory);
             let sums = &mut sums[pass.group_of(rows.start, samples)..];
             for tile in &tiles {
@@ -273,9 +272,9 @@ impl WithSimd for Correlate<'_, '_> {
         let mut memory = Scratch::new(channels * length);
         let mut gradients = dw.chunks_exact_mut((pass.blocks.stored() * height).max(1));
         let mut biases = db.iter_mut();
-        for rows in pass.stretches(rows, channels) {
+        for rows in pass.rows.stretches(rows, channels) {
             let output = pass.output(&rows, (dy, samples), &runs, &mut memory);
-            let outputs = pass.outputs(&rows).len();
+            let outputs = pass.rows.outputs(&rows).len();
             for (bias, plane) in biases.by_ref().take(outputs).zip(output.chunks_exact(length)) {
                 *bias += sum(simd, plane);
             }
