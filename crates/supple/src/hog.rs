@@ -1,4 +1,5 @@
 //! A neighbour that takes memory bandwidth: a thread that copies through memory for a part of the time.
+use crate::machine::processor;
 use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 use std::io;
 use std::sync::Arc;
@@ -72,12 +73,10 @@ impl Drop for Hog {
 
 /// One of the processors, and the others; of one alone both.
 fn apart(all: &CpuSet) -> (CpuSet, CpuSet) {
-    let last = (0..CpuSet::MAX_CPU).rev().find(|&cpu| all.is_set(cpu));
-    let (Some(last), 2..) = (last, all.count()) else { return (*all, *all) };
-    let (mut its, mut ours) = (CpuSet::new(), *all);
-    its.set(last);
-    ours.unset(last);
-    (its, ours)
+    let its = processor(all, all.count().saturating_sub(1) as usize);
+    let mut ours = *all;
+    (0..CpuSet::MAX_CPU).filter(|&cpu| its.is_set(cpu)).for_each(|cpu| ours.unset(cpu));
+    if ours.count() > 0 { (its, ours) } else { (*all, *all) }
 }
 
 fn work(changes: &[(Duration, f64)], origin: Instant, stop: &AtomicBool) {

@@ -1,6 +1,6 @@
 //! What the program tells of the machine that it runs on: processor, threads, today's date.
 use anyhow::Result;
-use rustix::thread::{Pid, gettid};
+use rustix::thread::{CpuSet, Pid, gettid};
 use rustix::time::{ClockId, clock_gettime};
 use std::fmt;
 use std::fs;
@@ -82,6 +82,14 @@ pub fn on_processor(work: impl FnOnce() -> Result<()>) -> Result<f64> {
 /// The number of processors that this process may use, at least 1.
 pub fn cpus() -> usize {
     available_parallelism().map_or(1, NonZeroUsize::get)
+}
+
+/// One of some processors, by its place among them, counted around; of none, processor 0.
+pub(crate) fn processor(some: &CpuSet, place: usize) -> CpuSet {
+    let processors: Vec<usize> = (0..CpuSet::MAX_CPU).filter(|cpu| some.is_set(*cpu)).collect();
+    let mut one = CpuSet::new();
+    one.set(processors.get(place % processors.len().max(1)).copied().unwrap_or(0));
+    one
 }
 
 /// The processor's name with its family, model and stepping, as in `AMD EPYC (family 25, model 1, stepping 1)`: virtual

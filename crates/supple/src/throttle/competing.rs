@@ -1,7 +1,7 @@
 //! Competition: threads that only burn CPU, on the same processor as a worker. For machines without cgroup quota; coarse.
 use super::Mechanism;
 use super::undo::Undo;
-use crate::machine::{Tid, cpus};
+use crate::machine::{Tid, cpus, processor};
 use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 use std::hint::spin_loop;
 use std::io;
@@ -93,7 +93,7 @@ pub fn open(workers: &[Tid], period: Duration) -> io::Result<Box<dyn Mechanism>>
         move || restore(&load, &before, &threads)
     });
     for (index, (worker, allowed)) in before.iter().enumerate() {
-        let processor = nth(allowed, index);
+        let processor = processor(allowed, index);
         sched_setaffinity(Some(worker.pid()), &processor)?;
         for rank in 0..SPINNERS {
             let thread = start(load.clone(), rank, cycle, processor)?;
@@ -123,14 +123,6 @@ fn restore(load: &Load, before: &[(Tid, CpuSet)], threads: &Mutex<Vec<JoinHandle
     for thread in threads.drain(..) {
         drop(thread.join());
     }
-}
-
-/// Only the `index`-th processor of a set, counted round and round.
-fn nth(allowed: &CpuSet, index: usize) -> CpuSet {
-    let processors: Vec<usize> = (0..CpuSet::MAX_CPU).filter(|cpu| allowed.is_set(*cpu)).collect();
-    let mut one = CpuSet::new();
-    one.set(processors.get(index % processors.len().max(1)).copied().unwrap_or(0));
-    one
 }
 
 impl Mechanism for Competing {
@@ -179,7 +171,9 @@ mod tests {
         let mut allowed = CpuSet::new();
         allowed.set(2);
         allowed.set(5);
-        assert!(nth(&allowed, 0).is_set(2) && nth(&allowed, 1).is_set(5) && nth(&allowed, 2).is_set(2));
-        assert_eq!(nth(&allowed, 1).count(), 1);
+        assert!(
+            processor(&allowed, 0).is_set(2) && processor(&allowed, 1).is_set(5) && processor(&allowed, 2).is_set(2)
+        );
+        assert_eq!(processor(&allowed, 1).count(), 1);
     }
 }
