@@ -23,6 +23,7 @@ mod product;
 mod rows;
 mod simd;
 mod sparse;
+mod stride;
 mod tile;
 pub mod top;
 mod transpose;

@@ -3,7 +3,9 @@ use crate::axis::Axis;
 use crate::gather::prefetch;
 use crate::layer::{Conv2d, Layer, Linear};
 use crate::simd::{copy_few, dispatch};
+use crate::stride::{every, spread};
 use crate::transpose::Transpose;
+use pulp::Simd;
 use std::ops::Range;
 
 /// How some samples lie as planes. Pixel `(row, column)` of the output of sample `s` is at `(s * rows + row) * columns + column`, and what a position of
@@ -61,17 +63,14 @@ impl Planes {
     /// How far each position of a group sees.
     pub fn offsets(&self, samples: usize) -> Vec<u32> {
         let (conv, span, [rows, columns]) = (&self.conv, self.span(samples), &self.axes);
-        let mut offsets = Vec::with_capacity(conv.row());
-        for channel in 0..conv.group_inputs() {
-            for k in 0..conv.kernel[0] {
-                for l in 0..conv.kernel[1] {
-                    let ((top, down), (left, right)) = (rows.sees(k), columns.sees(l));
-                    let plane = channel * self.residues() + top * columns.residues.len() + left;
-                    offsets.push((plane * span + down * columns.length + right) as u32);
-                }
+        let mut window = Vec::with_capacity(conv.kernel[0] * conv.kernel[1]);
+        for (top, down) in (0..conv.kernel[0]).map(|k| rows.sees(k)) {
+            for (left, right) in (0..conv.kernel[1]).map(|l| columns.sees(l)) {
+                window.push(((top * columns.residues.len() + left) * span + down * columns.length + right) as u32);
             }
         }
-        offsets
+        let channels = (0..conv.group_inputs()).map(|channel| (channel * self.residues() * span) as u32);
+        channels.flat_map(|first| window.iter().map(move |at| first + at)).collect()
     }
 
     /// Whether the planes of a sample are the sample itself: nothing but whole vectors of pixels, each seen by one position.
@@ -83,7 +82,7 @@ impl Planes {
 
     /// Writes the planes of some channels of some samples; `x` starts at the first of the samples.
     #[inline(always)]
-    pub fn fill_input(&self, x: &[f32], samples: usize, channels: Range<usize>, planes: &mut [f32]) {
+    pub fn fill_input<S: Simd>(&self, simd: S, x: &[f32], samples: usize, channels: Range<usize>, planes: &mut [f32]) {
         let span = self.span(samples);
         if self.is_flat() {
             let from = (&x[channels.start..], self.conv.inputs);
@@ -98,7 +97,7 @@ impl Planes {
             for line in &lines {
                 let from = &x[(line.sample * self.conv.inputs + channel) * image + line.image..];
                 zero(&mut planes[end..line.plane]);
-                copy(from, self.conv.stride[1], &mut planes[line.plane..], 1, line.count);
+                every(simd, from, self.conv.stride[1], &mut planes[line.plane..][..line.count]);
                 end = line.plane + line.count;
             }
             planes[end..].fill(0.0);
@@ -107,7 +106,7 @@ impl Planes {
 
     /// Writes planes like those of [`fill_input`](Self::fill_input) to the gradient of the input.
     #[inline(always)]
-    pub fn write_input(&self, planes: &[f32], samples: usize, dx: &mut [&mut [f32]]) {
+    pub fn write_input<S: Simd>(&self, simd: S, planes: &[f32], samples: usize, dx: &mut [&mut [f32]]) {
         let span = self.span(samples);
         if self.is_flat() {
             write_rows(planes, span, 0..self.conv.inputs, 0..samples, dx);
@@ -119,7 +118,7 @@ impl Planes {
         for (channel, planes) in planes.chunks_exact(self.residues() * span).enumerate() {
             for line in &lines {
                 let to = &mut dx[line.sample][channel * image + line.image..];
-                copy(&planes[line.plane..], 1, to, self.conv.stride[1], line.count);
+                spread(simd, &planes[line.plane..][..line.count], to, self.conv.stride[1]);
             }
         }
     }
@@ -274,27 +273,6 @@ fn normal(layer: &Layer) -> Conv2d {
             row_stride: inputs,
         },
         Layer::Conv2d(conv) => conv,
-    }
-}
-
-/// `to[i * to_step] = from[i * from_step]`.
-#[inline(always)]
-fn copy(from: &[f32], from_step: usize, to: &mut [f32], to_step: usize, count: usize) {
-    match (from_step, to_step) {
-        _ if count == 0 => {}
-        (1, 1) => copy_few(&from[..count], &mut to[..count]),
-        (2, 1) => {
-            let from = &from[..2 * count - 1];
-            to[..count].iter_mut().enumerate().for_each(|(i, to)| *to = from[2 * i]);
-        }
-        (1, 2) => {
-            let to = &mut to[..2 * count - 1];
-            from[..count].iter().enumerate().for_each(|(i, from)| to[2 * i] = *from);
-        }
-        _ => {
-            let pairs = to.iter_mut().step_by(to_step).zip(from.iter().step_by(from_step));
-            pairs.take(count).for_each(|(to, from)| *to = *from);
-        }
     }
 }
 

@@ -1,6 +1,12 @@
 //! The instructions that the machine has, and the few vector operations that are not in `pulp`.
 use pulp::bytemuck;
+#[cfg(any(target_arch = "x86", target_arch = "x86_64"))]
+use pulp::x86::V3;
+#[cfg(target_arch = "x86_64")]
+use pulp::x86::V4;
 use pulp::{Arch, Scalar128b, Scalar256b, Scalar512b, Simd, WithSimd};
+#[cfg(target_arch = "x86_64")]
+use std::any::Any;
 use std::any::TypeId;
 use std::sync::LazyLock;
 
@@ -11,7 +17,7 @@ static ARCH: LazyLock<Option<Arch>> = LazyLock::new(|| {
     match (&*wanted, Arch::new()) {
         ("portable", _) | (_, Arch::Scalar) => None,
         #[cfg(any(target_arch = "x86", target_arch = "x86_64"))]
-        ("avx2", arch) => Some(pulp::x86::V3::try_new().map_or(arch, Arch::V3)),
+        ("avx2", arch) => Some(V3::try_new().map_or(arch, Arch::V3)),
         (_, arch) => Some(arch),
     }
 });
@@ -44,6 +50,20 @@ impl WithSimd for Lanes {
     fn with_simd<S: Simd>(self, _simd: S) -> usize {
         S::F32_LANES
     }
+}
+
+/// The exchanges of vectors of eight elements, where the machine's vectors are at least as long.
+#[cfg(target_arch = "x86_64")]
+#[inline(always)]
+pub(crate) fn eights<S: Simd>(simd: S) -> Option<V3> {
+    let any: &dyn Any = &simd;
+    any.downcast_ref::<V3>().copied().or_else(|| any.downcast_ref::<V4>().map(|v4| **v4))
+}
+
+/// Where blocks of eight of `0..count` begin, the last at the end; one that is not whole where there are fewer.
+#[inline(always)]
+pub(crate) fn starts(count: usize) -> impl Iterator<Item = usize> + Clone {
+    (0..count).step_by(8).map(move |start| start.min(count.saturating_sub(8)))
 }
 
 /// Whether vectors are arrays, for which a multiply-add in one rounding would be a call for each element.

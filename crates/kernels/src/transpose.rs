@@ -1,11 +1,13 @@
 //! Transposing blocks of a matrix.
-use crate::simd::copy_few;
 #[cfg(target_arch = "x86_64")]
-use pulp::x86::{V3, V4};
-use pulp::{Simd, WithSimd, bytemuck};
+use crate::simd::eights;
+use crate::simd::{copy_few, starts};
+use pulp::{Simd, WithSimd};
+#[cfg(target_arch = "x86_64")]
+use pulp::{bytemuck, x86::V3};
+#[cfg(target_arch = "x86_64")]
+use std::arch::x86_64::__m256;
 use std::ops::Range;
-#[cfg(target_arch = "x86_64")]
-use std::{any::Any, arch::x86_64::__m256};
 
 /// Eight elements.
 type Line = [f32; 8];
@@ -121,19 +123,15 @@ impl Exchange for V3 {
 #[inline(always)]
 fn transpose8<S: Simd>(simd: S, lines: [Line; 8]) -> [Line; 8] {
     #[cfg(target_arch = "x86_64")]
-    {
-        let any: &dyn Any = &simd;
-        if let Some(avx2) = any.downcast_ref::<V3>() {
-            return bytemuck::cast(avx2.transpose(bytemuck::cast(lines)));
-        }
-        if let Some(avx512) = any.downcast_ref::<V4>() {
-            return bytemuck::cast((**avx512).transpose(bytemuck::cast(lines)));
-        }
+    if let Some(v3) = eights(simd) {
+        return bytemuck::cast(v3.transpose(bytemuck::cast(lines)));
     }
     let _ = simd;
     Plain.transpose(lines)
 }
 
+/// `to[c * to_stride + r] = from[r * from_stride + c]`, eight rows from end to end; of a tall matrix eight columns, for its rows are too short to be
+/// read ahead.
 #[inline(always)]
 fn transpose<S: Simd>(
     simd: S,
@@ -142,15 +140,18 @@ fn transpose<S: Simd>(
     (to, to_stride): (&mut [f32], usize),
 ) {
     let (whole_rows, whole_columns) = (rows & !7, columns & !7);
-    for c in (0..whole_columns).step_by(8) {
-        for r in (0..whole_rows).step_by(8) {
-            let at = r * from_stride + c;
-            let mut block = [[0.0; 8]; 8];
-            for (i, to) in block.iter_mut().enumerate() {
-                *to = line(from, at + i * from_stride);
-            }
-            for (i, line) in transpose8(simd, block).iter().enumerate() {
-                to[(c + i) * to_stride + r..][..8].copy_from_slice(line);
+    let tall = if columns < rows { rows } else { 8 };
+    for first in (0..whole_rows).step_by(tall) {
+        for c in (0..whole_columns).step_by(8) {
+            for r in (first..whole_rows.min(first + tall)).step_by(8) {
+                let at = r * from_stride + c;
+                let mut block = [[0.0; 8]; 8];
+                for (i, to) in block.iter_mut().enumerate() {
+                    *to = line(from, at + i * from_stride);
+                }
+                for (i, line) in transpose8(simd, block).iter().enumerate() {
+                    to[(c + i) * to_stride + r..][..8].copy_from_slice(line);
+                }
             }
         }
     }
@@ -167,12 +168,6 @@ fn transpose<S: Simd>(
 
 /// Elements that lie nowhere.
 pub(crate) const NOWHERE: u32 = u32::MAX;
-
-/// Where blocks of eight of `0..count` begin, the last at the end; one that is not whole where there are fewer.
-#[inline(always)]
-fn starts(count: usize) -> impl Iterator<Item = usize> + Clone {
-    (0..count).step_by(8).map(move |start| start.min(count.saturating_sub(8)))
-}
 
 /// `to[places[c] + r] = from[r * stride + c]` for all r below `rows` and c below `columns`, but where a place is [`u32::MAX`].
 #[inline(always)]

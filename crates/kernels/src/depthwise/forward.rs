@@ -36,7 +36,7 @@ impl WithSimd for Forward<'_> {
             let w = &self.w[o * conv.row_stride..][..conv.row()];
             let bias = self.b.map_or(0.0, |b| b[o]);
             if w.iter().all(|w| w.is_finite()) {
-                dealt.deal::<S>(conv, x);
+                dealt.deal(simd, conv, x);
                 elements.iter_mut().zip(w.iter().zip(&places)).for_each(|(e, (w, place))| *e = (*w, *place));
                 correlate(simd, dealt.pixels(), 0, &elements, bias, &mut line);
                 y.chunks_exact_mut(width).zip(line.chunks(pitch)).for_each(|(y, line)| copy::<S>(&line[..width], y));

@@ -3,6 +3,7 @@ use super::line::slack;
 use crate::layer::Conv2d;
 use crate::pool::Scratch;
 use crate::simd::copy;
+use crate::stride::every;
 use pulp::Simd;
 
 /// A plane of x, padded, its rows and columns dealt out by their remainders by the strides: what an element of the kernel sees of the lines of
@@ -36,7 +37,7 @@ impl Dealt {
 
     /// Takes another plane of the same shape.
     #[inline(always)]
-    pub fn deal<S: Simd>(&mut self, conv: &Conv2d, x: &[f32]) {
+    pub fn deal<S: Simd>(&mut self, simd: S, conv: &Conv2d, x: &[f32]) {
         for (i, line) in x.chunks_exact(conv.size[1]).enumerate() {
             let row = i + conv.padding[0];
             let (above, row) = (row % conv.stride[0], row / conv.stride[0]);
@@ -49,8 +50,9 @@ impl Dealt {
                 let first = (remainder + conv.stride[1] - conv.padding[1] % conv.stride[1]) % conv.stride[1];
                 let column = (first + conv.padding[1]) / conv.stride[1];
                 let to = self.plane(conv, [above, remainder]) + row * self.pitch() + column;
-                let from = line.iter().skip(first).step_by(conv.stride[1]);
-                self.memory[to..].iter_mut().zip(from).for_each(|(to, from)| *to = *from);
+                let from = &line[first.min(line.len())..];
+                let count = from.len().div_ceil(conv.stride[1]);
+                every(simd, from, conv.stride[1], &mut self.memory[to..][..count]);
             }
         }
     }

@@ -38,7 +38,7 @@ impl WithSimd for BackwardWeight<'_> {
                 products(conv, |from, element, to| dw[element] += dy[to] * x[from]);
                 continue;
             }
-            dealt.deal::<S>(conv, x);
+            dealt.deal(simd, conv, x);
             line.chunks_mut(pitch).zip(dy.chunks_exact(width)).for_each(|(line, dy)| copy::<S>(dy, line));
             for (dw, places) in dw.chunks_mut(ELEMENTS).zip(places.chunks(ELEMENTS)) {
                 line::products(simd, &line, dealt.pixels(), places, dw);

@@ -134,7 +134,7 @@ impl WithSimd for Gather<'_, '_> {
         let (planes, samples, height) = (&pass.planes, part.samples.len(), pass.blocks.height());
         let mut input = Scratch::new(if planes.is_direct() { 0 } else { planes.conv().groups * pass.group(samples) });
         if !planes.is_direct() {
-            planes.fill_input(x, samples, 0..planes.conv().inputs, &mut input);
+            planes.fill_input(simd, x, samples, 0..planes.conv().inputs, &mut input);
         }
         let input = if planes.is_direct() { x } else { &input };
         let offsets = planes.offsets(samples);
@@ -221,12 +221,12 @@ impl WithSimd for Merge<'_, '_> {
     type Output = ();
 
     #[inline(always)]
-    fn with_simd<S: Simd>(self, _simd: S) {
+    fn with_simd<S: Simd>(self, simd: S) {
         let Self { pass, sums, samples, mut dx } = self;
         let mut sums = sums.into_iter().map(|(_, sums)| sums);
         let Some(mut all) = sums.next() else { return };
         sums.for_each(|some| all.iter_mut().zip(&*some).for_each(|(sum, v)| *sum += v));
-        pass.planes.write_input(&all, samples, &mut dx);
+        pass.planes.write_input(simd, &all, samples, &mut dx);
     }
 }
 
@@ -243,8 +243,8 @@ impl WithSimd for Fill<'_, '_> {
     type Output = ();
 
     #[inline(always)]
-    fn with_simd<S: Simd>(self, _simd: S) {
-        self.pass.planes.fill_input(self.x, self.samples, self.channels, self.planes);
+    fn with_simd<S: Simd>(self, simd: S) {
+        self.pass.planes.fill_input(simd, self.x, self.samples, self.channels, self.planes);
     }
 }
 
