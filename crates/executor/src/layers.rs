@@ -2,8 +2,8 @@
 use crate::blocks::Blocks;
 use crate::device::Backend;
 use std::sync::Arc;
-use supple_graph::Density;
 use supple_graph::operators::Conv;
+use supple_graph::{Density, Near};
 use supple_kernels::Adam;
 use supple_kernels::adam::Stretch;
 
@@ -71,6 +71,8 @@ pub(crate) struct Call {
 pub(crate) struct AttentionCall {
     pub scale: f64,
     pub causal: bool,
+    /// Which blocks of scores are computed, if not all.
+    pub near: Option<Near>,
     pub threads: usize,
 }
 

@@ -5,6 +5,8 @@ mod places;
 mod sites;
 mod tokens;
 
+pub(crate) use sites::near_of;
+
 use crate::blocks::Blocked;
 use crate::density::Density;
 use crate::error::Result;
@@ -78,20 +80,23 @@ pub enum Within {
     Inputs(NodeId),
     /// The gradient by what a layer makes, on its way back.
     Gradient(NodeId),
+    /// The scores of this attention: some are not computed.
+    Scores(NodeId),
     /// The tokens that this node makes, and all that follows from them; where none can leave, the attention that they go to.
     Tokens(NodeId),
 }
 
 /// A place where something can be left out: axes that must thin out together, the weights of a layer, what one reads, the gradient that comes back to
-/// one, or tokens on their way to an attention.
+/// one, the scores of an attention, or tokens on their way to one.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Site {
     /// Name of the first weights with an axis in it, and that axis; where it begins, unless at the axis' begin.
     pub name: String,
     /// What a unit is: `channel`, `neuron`, `head`, `feature`; `vector` within weights, `activation` in what a layer reads, `gradient` in what comes back;
-    /// `token`.
+    /// `scores`, `token`.
     pub level: &'static str,
-    /// Number of units; within weights, blocks of a row; of what a layer reads, its inputs; of a gradient, its outputs. Of tokens all that may leave: where
+    /// Number of units; within weights, blocks of a row; of what a layer reads, its inputs; of a gradient, its outputs; of scores, the blocks of tokens that a block of
+    /// queries sees. Of tokens all that may leave: where
     /// some have left before, no more stay than there are.
     pub units: usize,
     /// The kinds that fit; empty when it is not sparsifiable.
@@ -119,7 +124,7 @@ impl Site {
     pub fn layer(&self) -> Option<NodeId> {
         self.within.map(|within| match within {
             Within::Weights(blocked) => blocked.layer,
-            Within::Inputs(node) | Within::Gradient(node) | Within::Tokens(node) => node,
+            Within::Inputs(node) | Within::Gradient(node) | Within::Scores(node) | Within::Tokens(node) => node,
         })
     }
 
@@ -160,7 +165,7 @@ pub struct Group {
 /// The sites of a graph.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Analysis {
-    /// Sites that can be made sparse, axes before weights before inputs before gradients before tokens; a [`SiteId`] is an index here.
+    /// Sites that can be made sparse, axes before weights before inputs before gradients before scores before tokens; a [`SiteId`] is an index here.
     pub sites: Vec<Site>,
     /// Coupled axes of weights, and tokens of attentions, that cannot, each with the reason.
     pub fixed: Vec<Site>,
@@ -172,14 +177,15 @@ pub struct Analysis {
     obstacles: joined::Obstacles,
 }
 
-/// The members of sparsifiable sites by value, the sites within weights, inputs and gradients by their layers, and those of tokens by the nodes that make
-/// them.
+/// The members of sparsifiable sites by value, the sites within weights, inputs, gradients and scores by their layers, and those of tokens by the nodes
+/// that make them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 struct Index {
     members: Vec<(Value, u32, u32)>,
     blocked: Vec<(Blocked, SiteId)>,
     inputs: Vec<(NodeId, SiteId)>,
     gradients: Vec<(NodeId, SiteId)>,
+    scores: Vec<(NodeId, SiteId)>,
     tokens: Vec<(NodeId, SiteId)>,
 }
 
@@ -197,6 +203,7 @@ impl Index {
                 Some(Within::Weights(blocked)) => this.blocked.push((blocked, SiteId(at))),
                 Some(Within::Inputs(layer)) => this.inputs.push((layer, SiteId(at))),
                 Some(Within::Gradient(layer)) => this.gradients.push((layer, SiteId(at))),
+                Some(Within::Scores(node)) => this.scores.push((node, SiteId(at))),
                 Some(Within::Tokens(node)) => this.tokens.push((node, SiteId(at))),
                 None => {}
             }
@@ -223,6 +230,7 @@ impl Analysis {
         sites.extend(Blocked::all(graph).into_iter().map(|blocked| sites::weights(graph, blocked)));
         sites.extend(sites::inputs(graph));
         sites.extend(sites::gradients(graph));
+        sites.extend(sites::scores(graph));
         sites.extend(tokens);
         let index = Index::of(&sites);
         Ok(Self { sites, fixed, groups, index, obstacles })
@@ -262,6 +270,11 @@ impl Analysis {
         &self.index.gradients
     }
 
+    /// The sites of scores, by their attentions.
+    pub fn scores(&self) -> &[(NodeId, SiteId)] {
+        &self.index.scores
+    }
+
     /// The sites of tokens, by the nodes that make them, in the order in which these run.
     pub fn tokens(&self) -> &[(NodeId, SiteId)] {
         &self.index.tokens
@@ -273,7 +286,7 @@ impl Analysis {
         self.at(chosen)
     }
 
-    /// The same density of one kind within every layer that it fits: its weights, its inputs, or its gradient; or of all tokens, from the first place on
+    /// The same density of one kind within every layer that it fits: its weights, its inputs, its gradient, or its scores; or of all tokens, from the first place on
     /// where they can leave. All axes whole.
     pub fn uniform_within(&self, kind: Kind, density: Density) -> Setting {
         let chosen = |site: &Site| !site.is_of_axes() && site.kinds.contains(&kind) && density < Density::FULL;

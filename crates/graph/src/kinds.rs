@@ -34,6 +34,7 @@ kinds! {
     block::Block,
     pattern::Pattern,
     threshold::Threshold,
+    score::Score,
     top_k::TopK,
     layer::Layer,
     freeze::Freeze,

@@ -29,6 +29,8 @@ mod grouped;
 pub mod kind;
 pub mod kinds;
 #[cfg(feature = "full")]
+pub mod near;
+#[cfg(feature = "full")]
 pub mod operator;
 #[cfg(feature = "full")]
 pub mod operators;
@@ -77,6 +79,8 @@ pub use fact::{DType, Dim, Fact};
 pub use graph::{Graph, Node, NodeId, Value, Weights};
 pub use kind::{Level, Mask, Operand, SparsityKind};
 pub use kinds::Kind;
+#[cfg(feature = "full")]
+pub use near::Near;
 #[cfg(feature = "full")]
 pub use operator::{Family, Operator};
 #[cfg(feature = "full")]

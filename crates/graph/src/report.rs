@@ -206,6 +206,7 @@ impl<'a> View<'a> {
             Kind::Channel(_) | Kind::Head(_) => self.axis(id, kind, value)?,
             Kind::Unstructured(_) | Kind::Block(_) | Kind::Pattern(_) => self.within_weights(id, kind, value),
             Kind::Threshold(_) => self.small_activations(id, value),
+            Kind::Score(_) => self.scores(id),
             Kind::TopK(_) => match family {
                 Family::Product | Family::Recurrent => {
                     Finding::yes("an element of the gradient that is zero adds nothing to either product behind it")
@@ -284,6 +285,16 @@ impl<'a> View<'a> {
             Family::Movement => Finding::no("nothing is computed"),
             Family::Normalisation => Finding::no("normalises: zero is not absence"),
             _ => Finding::no("each element is met once: nothing is saved by a zero"),
+        }
+    }
+
+    /// Blocks of scores.
+    fn scores(&self, id: NodeId) -> Finding {
+        let mut sites = self.analysis.scores().iter();
+        match (sites.find(|(attention, _)| *attention == id), &self.graph.node(id).op) {
+            (Some((_, site)), _) => Finding::nearly(self.analysis.sites[site.0].verdict.reason().to_owned()),
+            (None, Op::Attention(_)) => Finding::no("a mask, a length that follows the batch, or a single block"),
+            _ => Finding::no("it is no attention"),
         }
     }
 

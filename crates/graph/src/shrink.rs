@@ -1,5 +1,5 @@
 //! The graph that remains at a setting, and the weights in order of importance.
-use crate::analysis::{Analysis, Member, Site};
+use crate::analysis::{Analysis, Member, Site, near_of};
 use crate::array::Array;
 use crate::blocks::{Blocked, Layout};
 use crate::density::Density;
@@ -8,6 +8,7 @@ use crate::extent::{Extent, Kept};
 use crate::fact::{Dim, Fact};
 use crate::graph::{Graph, NodeId, Value, Weights};
 use crate::kind::SparsityKind;
+use crate::near::Near;
 use crate::operator::Operator;
 use crate::operators::{Keep, Op, Then};
 use crate::phase::Phase;
@@ -96,11 +97,11 @@ impl Elastic {
     /// When the setting has not one choice a site.
     pub fn shrink(&self, setting: &Setting) -> Result<Graph> {
         let kept = self.kept(setting)?;
-        self.left(&kept, &self.active(setting, &kept))
+        self.left(&kept, &self.less(setting, &kept))
     }
 
-    /// [`shrink`](Self::shrink) for the numbers of units kept at each site, and of inputs that count.
-    fn left(&self, kept: &[usize], active: &BTreeMap<NodeId, usize>) -> Result<Graph> {
+    /// [`shrink`](Self::shrink) for the numbers of units kept at each site, and what operators do less.
+    fn left(&self, kept: &[usize], less: &BTreeMap<NodeId, Less>) -> Result<Graph> {
         let extent = |value: Value, kept: &[usize]| Ok(self.extent_at(value, kept, self.graph.fact(value)?));
         let mut graph = self.graph.clone();
         for id in self.graph.ids() {
@@ -110,7 +111,7 @@ impl Elastic {
             let outputs = self.graph.outputs_of(id).map(|value| extent(value, &staying)).collect::<Result<Vec<_>>>()?;
             let mut op = node.op.clone();
             op.shrink(&inputs, &outputs);
-            read_only(&mut op, active.get(&id));
+            less.get(&id).iter().for_each(|less| less.apply(&mut op));
             let op = match keep {
                 Some(keep) => Then { first: Box::new(op), second: Box::new(keep.into()) }.into(),
                 None => op,
@@ -179,15 +180,24 @@ impl Elastic {
         Ok(self.analysis.gradients().iter().filter_map(thinned).collect())
     }
 
-    /// The linear layers of whose inputs a setting leaves out some, with how many it keeps of those that the axes leave.
-    fn active(&self, setting: &Setting, kept: &[usize]) -> BTreeMap<NodeId, usize> {
-        let thinned = |&(layer, site): &(NodeId, SiteId)| {
+    /// What a setting makes operators do less of, of what the axes leave: linear layers read some of their inputs, attentions compute some of their scores.
+    fn less(&self, setting: &Setting, kept: &[usize]) -> BTreeMap<NodeId, Less> {
+        let inputs = |&(layer, site): &(NodeId, SiteId)| {
             let Choice { kind, density } = setting.choice(site).filter(|choice| choice.density < Density::FULL)?;
             let input = *self.graph.inputs_of(layer).first()?;
             let left = self.extent_at(input, kept, self.graph.fact(input).ok()?).left;
-            Some((layer, kind.kept(left.shape.last()?.count(), density)))
+            Some((layer, Less::Inputs(kind.kept(left.shape.last()?.count(), density))))
         };
-        self.analysis.inputs().iter().filter_map(thinned).collect()
+        let scores = |&(attention, site): &(NodeId, SiteId)| {
+            let Choice { kind, density } = setting.choice(site).filter(|choice| choice.density < Density::FULL)?;
+            let keys = *self.graph.inputs_of(attention).get(1)?;
+            let left = self.extent_at(keys, kept, self.graph.fact(keys).ok()?).left;
+            let side = near_of(&self.graph, attention)?.side;
+            let blocks = left.shape.iter().rev().nth(1)?.count().div_ceil(side);
+            Some((attention, Less::Scores(Near { side, count: kind.kept(blocks, density) })))
+        };
+        let inputs = self.analysis.inputs().iter().filter_map(inputs);
+        inputs.chain(self.analysis.scores().iter().filter_map(scores)).collect()
     }
 
     /// Units kept at each site where only tokens leave.
@@ -239,7 +249,7 @@ impl Elastic {
         let kept = self.kept(setting)?;
         let tokens = self.kept_tokens(&kept);
         let blocks = self.block_masks(weights, setting)?;
-        self.left(&tokens, &self.active(setting, &kept))?.eval_with(weights, inputs, |value, array| {
+        self.left(&tokens, &self.less(setting, &kept))?.eval_with(weights, inputs, |value, array| {
             let Ok(dense) = self.graph.fact(value) else { return array };
             let extent = |kept: &[usize]| self.extent_at(value, kept, dense);
             let mut array = masked(array, &extent(&kept).within(&extent(&tokens)));
@@ -310,10 +320,23 @@ impl Elastic {
     }
 }
 
-/// Of the inputs of a linear layer only so many count from now on.
-fn read_only(op: &mut Op, active: Option<&usize>) {
-    if let (Op::Linear(linear), Some(&count)) = (op, active) {
-        linear.active = Some(linear.active.map_or(count, |before| before.min(count)));
+/// What an operator does less of.
+enum Less {
+    /// Only so many inputs of each row count.
+    Inputs(usize),
+    /// Only these scores are computed.
+    Scores(Near),
+}
+
+impl Less {
+    fn apply(&self, op: &mut Op) {
+        match (self, op) {
+            (&Self::Inputs(count), Op::Linear(linear)) => {
+                linear.active = Some(linear.active.map_or(count, |before| before.min(count)));
+            }
+            (&Self::Scores(near), Op::Attention(attention)) => attention.near = Some(near),
+            _ => {}
+        }
     }
 }
 

@@ -8,7 +8,7 @@ use supple_graph::operators::{
 };
 use supple_graph::training::{Gradients, Loss, Optimizer};
 use supple_graph::window::Window;
-use supple_graph::{Array, DType, Dim, Fact, Graph, NodeId, Operator, Phase, Value, Weights};
+use supple_graph::{Array, DType, Dim, Fact, Graph, Near, NodeId, Operator, Phase, Value, Weights};
 
 /// Half the width of a finite difference. Losses are rounded to 24 bits, so a quotient is known to some 1e-5.
 const STEP: f32 = 0.02;
@@ -194,8 +194,11 @@ fn products() {
     check(Matmul {}, &[&[2, 2, 3], &[1, 3, 2]], WIDE);
     check(Gemm { alpha: 0.5, beta: 2.0, transposed_a: true, transposed_b: false }, &[&[3, 2], &[3, 4], &[4]], WIDE);
     check(Gemm { alpha: 0.5, beta: 1.0, transposed_a: false, transposed_b: true }, &[&[2, 3], &[4, 3]], WIDE);
-    check(Attention { scale: 0.7, causal: true }, &[&[1, 2, 3, 2], &[1, 2, 3, 2], &[1, 2, 3, 2]], WIDE);
-    check(Attention { scale: 0.7, causal: false }, &[&[2, 3, 2], &[2, 4, 2], &[2, 4, 2], &[3, 4]], WIDE);
+    check(Attention::new(0.7, true), &[&[1, 2, 3, 2], &[1, 2, 3, 2], &[1, 2, 3, 2]], WIDE);
+    check(Attention::new(0.7, false), &[&[2, 3, 2], &[2, 4, 2], &[2, 4, 2], &[3, 4]], WIDE);
+    let near = Some(Near { side: 2, count: 2 });
+    check(Attention { near, ..Attention::new(0.7, false) }, &[&[2, 4, 2], &[2, 7, 2], &[2, 7, 2]], WIDE);
+    check(Attention { near, ..Attention::new(0.7, true) }, &[&[1, 7, 2], &[1, 7, 2], &[1, 7, 2]], WIDE);
     let keep = Keep { axis: 1, start: 1, end: 4, count: 2 };
     check(keep.clone(), &[&[2, 5, 3]], WIDE);
     let scaled = Binary { function: BinaryFunction::Mul };

@@ -55,26 +55,6 @@ impl ScoreBlocks {
         }
     }
 
-    /// The first block of tokens, and those at most `reach` blocks away from the queries' own (a sliding window with a sink).
-    ///
-    /// # Errors
-    /// When the side is zero.
-    pub fn local(attention: &Attention, side: usize, reach: usize) -> Result<Self, Error> {
-        let (rows, blocks) = (attention.queries.div_ceil(side.max(1)), attention.tokens.div_ceil(side.max(1)));
-        let near = |row: usize| {
-            let window = row.saturating_sub(reach)..(row + reach + 1).min(blocks);
-            let first = if window.start > 0 && blocks > 0 { 0..1 } else { 0..0 };
-            first.chain(window).map(|block| block as u32).collect()
-        };
-        Self::new(side, (0..rows).map(near).collect())
-    }
-
-    /// Part of the scores that is computed, before what is causal is left out.
-    pub fn density(&self, attention: &Attention) -> f64 {
-        let blocks = self.seen.len() * attention.tokens.div_ceil(self.side);
-        self.seen.iter().map(Vec::len).sum::<usize>() as f64 / blocks.max(1) as f64
-    }
-
     fn check(&self, attention: &Attention) -> Result<(), Error> {
         let (rows, blocks) = (attention.queries.div_ceil(self.side), attention.tokens.div_ceil(self.side));
         if self.seen.len() != rows {

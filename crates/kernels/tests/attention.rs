@@ -128,16 +128,6 @@ proptest! {
 }
 
 #[test]
-fn a_window_sees_its_neighbours_and_the_first() {
-    let attention =
-        Attention { matrices: 1, queries: 10, tokens: 10, width: 1, features: 1, scale: 1.0, causal: false };
-    let local = ScoreBlocks::local(&attention, 2, 1).unwrap();
-    let rows = vec![vec![0, 1], vec![0, 1, 2], vec![0, 1, 2, 3], vec![0, 2, 3, 4], vec![0, 3, 4]];
-    assert_eq!(local, ScoreBlocks::new(2, rows).unwrap());
-    assert!((local.density(&attention) - 16.0 / 25.0).abs() < 1e-12);
-}
-
-#[test]
 fn what_does_not_fit_is_refused_before_memory_is_touched() {
     let attention = Attention { matrices: 1, queries: 2, tokens: 4, width: 1, features: 1, scale: 1.0, causal: false };
     let (q, k) = ([1.0; 2], [1.0; 4]);
@@ -150,7 +140,6 @@ fn what_does_not_fit_is_refused_before_memory_is_touched() {
     assert_eq!(y, [9.0; 2]);
     assert!(ScoreBlocks::new(0, Vec::new()).is_err());
     assert!(ScoreBlocks::new(2, vec![vec![1, 1]]).is_err());
-    assert!(ScoreBlocks::local(&attention, 0, 1).is_err());
 }
 
 #[test]

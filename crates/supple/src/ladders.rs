@@ -6,7 +6,7 @@ use std::time::Duration;
 use supple_executor::measure::{self, Seen};
 use supple_executor::{Batch, BreakEven, Executor, Trainer, pays};
 use supple_graph::blocks::WITHIN;
-use supple_graph::kinds::{Threshold, Token, TopK};
+use supple_graph::kinds::{Score, Threshold, Token, TopK};
 use supple_graph::{Choice, Density, Elastic, Kind, Phase, Setting, Site, SiteId, SparsityKind};
 use supple_kernels::Cut;
 use supple_kernels::bench::{Times, Trial, active_against_dense, cuts_against_dense, tops_against_dense};
@@ -77,7 +77,8 @@ pub fn uniform(elastic: &Elastic, phases: &[Phase]) -> impl Iterator<Item = Ever
         kind => phases.iter().any(|phase| kind.phases().contains(phase)),
     };
     let fits = move |kind: &Kind| analysis.sites.iter().any(|site| site.kinds.contains(kind));
-    let kinds = WITHIN.into_iter().chain([Kind::Threshold(Threshold), Kind::TopK(TopK), Kind::Token(Token)]);
+    let others = [Kind::Threshold(Threshold), Kind::Score(Score), Kind::TopK(TopK), Kind::Token(Token)];
+    let kinds = WITHIN.into_iter().chain(others);
     axes.chain(kinds.filter(saves).filter(fits).flat_map(within))
 }
 

@@ -596,7 +596,7 @@ pub enum BenchCommand {
         #[arg(long)]
         train: bool,
         /// Only this way to be sparse.
-        #[arg(long, value_parser = ["axes", "block", "pattern", "unstructured", "threshold", "top_k", "token"])]
+        #[arg(long, value_parser = ["axes", "block", "pattern", "unstructured", "threshold", "score", "top_k", "token"])]
         kind: Option<String>,
         /// What every command takes.
         #[command(flatten)]

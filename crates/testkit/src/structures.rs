@@ -224,7 +224,7 @@ impl Mix {
         if b.is_multiple_of(2) {
             operands.push(self.weight(&[of(&[1, heads], a), tokens, tokens])?);
         }
-        let mixed = self.tape.add(Attention { scale: 0.5, causal: a.is_multiple_of(4) }, &operands)?;
+        let mixed = self.tape.add(Attention::new(0.5, a.is_multiple_of(4)), &operands)?;
         let back = self.out_of_heads(mixed, width)?;
         self.tape.sum(x, back)
     }

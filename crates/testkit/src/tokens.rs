@@ -137,7 +137,7 @@ impl Sizes {
             operands.push(mix.in_heads(projected, self.heads)?);
         }
         operands.extend(mask);
-        let mixed = mix.tape.add(Attention { scale: 0.7, causal: false }, &operands)?;
+        let mixed = mix.tape.add(Attention::new(0.7, false), &operands)?;
         let back = mix.out_of_heads(mixed, self.width)?;
         let x = mix.tape.sum(x, back)?;
         let read = norm(mix, x)?;

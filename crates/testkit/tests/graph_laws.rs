@@ -14,7 +14,7 @@ use supple_graph::operators::{
 use supple_graph::recurrence::{Direction, Recurrence};
 use supple_graph::window::Window;
 use supple_graph::{
-    Array, Axes, Axis, DType, Density, Dim, Elastic, Fact, Graph, Kind, Op, Operator, Site, SparsityKind, Value,
+    Array, Axes, Axis, DType, Density, Dim, Elastic, Fact, Graph, Kind, Near, Op, Operator, Site, SparsityKind, Value,
     Verdict,
 };
 use supple_graph::{Phase, Weights};
@@ -72,7 +72,10 @@ fn structural_operators() -> impl Strategy<Value = Op> {
     let cut = |[axis, start, end, step]: [usize; 4]| Cut { axis, start, end, step };
     prop_oneof![
         convs(),
-        any::<bool>().prop_map(|causal| Attention { scale: 1.0, causal }.into()),
+        (any::<bool>(), prop::option::of((0usize..4, 0usize..4))).prop_map(|(causal, near)| {
+            let near = near.map(|(side, count)| Near { side, count });
+            Attention { near, ..Attention::new(1.0, causal) }.into()
+        }),
         any::<[bool; 2]>().prop_map(|[transposed_a, transposed_b]| {
             Gemm { alpha: 1.0, beta: 1.0, transposed_a, transposed_b }.into()
         }),

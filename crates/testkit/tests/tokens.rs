@@ -63,7 +63,7 @@ impl Draft {
     fn block(&mut self, name: &str, x: Value, mask: Option<Value>, causal: bool) -> Value {
         let read = self.linear(&format!("{name}.read"), x, WIDTH, WIDTH);
         let operands: Vec<Value> = [read; 3].into_iter().chain(mask).collect();
-        let mixed = self.add(&format!("{name}.attention"), Attention { scale: 0.5, causal }, &operands);
+        let mixed = self.add(&format!("{name}.attention"), Attention::new(0.5, causal), &operands);
         self.add(&format!("{name}.sum"), Binary { function: BinaryFunction::Add }, &[x, mixed])
     }
 

@@ -5,7 +5,7 @@ use model::{CLASSES, CONTEXT, Model, for_each, models, noisy, sentences};
 use std::collections::BTreeMap;
 use supple_executor::{Backend, Batch, Executor, IGNORED, ModelFile, Trainer};
 use supple_graph::blocks::WITHIN;
-use supple_graph::kinds::{Step, Threshold, TopK};
+use supple_graph::kinds::{Score, Step, Threshold, TopK};
 use supple_graph::training::Loss;
 use supple_graph::{Array, Choice, Density, Kind, Setting, SiteId};
 
@@ -57,6 +57,8 @@ fn every_model_has_sites_of_its_own_kind() {
     assert_eq!(within, [1, 1, 1, 2, 2]);
     let tokens = [&mlp, &cnn, &normed, &chars, &patches].map(|model| model.elastic.analysis().tokens().len());
     assert_eq!(tokens, [0, 0, 0, 0, 2]);
+    let scores = [&mlp, &cnn, &normed, &chars, &patches].map(|model| model.elastic.analysis().scores().len());
+    assert_eq!(scores, [0, 0, 0, 2, 2]);
 }
 
 #[test]
@@ -314,6 +316,15 @@ fn gradients_come_back_to_the_largest_inputs_as_the_graph_says() {
         assert!(!model.elastic.analysis().inputs().is_empty());
         for setting in [500, 125].map(|per_mille| model.within(Kind::Threshold(Threshold), per_mille)) {
             check_gradients_of_the_graph(model, backend, &setting);
+        }
+    });
+}
+
+#[test]
+fn gradients_go_through_the_scores_that_are_computed() {
+    for_each(|model, backend| {
+        if model.has(Kind::Score(Score)) {
+            check_gradients_of_the_graph(model, backend, &model.within(Kind::Score(Score), 500));
         }
     });
 }

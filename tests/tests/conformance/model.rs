@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use supple_executor::capture::Recorded;
 use supple_executor::{About, AdamConfig, Backend, Batch, Executor, IGNORED, ModelFile, Trainer, capture};
 use supple_graph::blocks::WITHIN;
-use supple_graph::kinds::Token;
+use supple_graph::kinds::{Score, Token};
 use supple_graph::{Array, Choice, Density, Elastic, Kind, NodeId, Phase, Setting, SiteId, Value, Weights};
 use supple_models::{
     CharTransformer, CharTransformerConfig, Cnn, CnnConfig, Mlp, MlpConfig, PatchTransformer, PatchTransformerConfig,
@@ -245,12 +245,17 @@ impl Model {
         self.elastic.analysis().uniform_within(kind, Density::new(per_mille).unwrap())
     }
 
+    /// Whether a kind fits somewhere.
+    pub fn has(&self, kind: Kind) -> bool {
+        self.elastic.analysis().sites.iter().any(|site| site.kinds.contains(&kind))
+    }
+
     pub fn settings(&self) -> Vec<Setting> {
         let axes = [1, 250, 500, 750, 1000].map(|per_mille| self.uniform(per_mille));
         let within = WITHIN.into_iter().flat_map(|kind| [1, 250, 750].map(|per_mille| self.within(kind, per_mille)));
-        let tokens = [1, 250, 750].map(|per_mille| self.within(Kind::Token(Token), per_mille));
-        let tokens = tokens.into_iter().filter(|_| !self.elastic.analysis().tokens().is_empty());
-        axes.into_iter().chain(within).chain(tokens).chain(WITHIN.map(|kind| self.mixed(kind))).collect()
+        let kinds = [Kind::Score(Score), Kind::Token(Token)].into_iter().filter(|&kind| self.has(kind));
+        let others = kinds.flat_map(|kind| [1, 250, 750].map(|per_mille| self.within(kind, per_mille)));
+        axes.into_iter().chain(within).chain(others).chain(WITHIN.map(|kind| self.mixed(kind))).collect()
     }
 
     pub fn kept(&self, node: NodeId, setting: &Setting) -> Vec<usize> {

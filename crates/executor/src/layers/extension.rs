@@ -7,7 +7,9 @@ use burn::tensor::{DType, TensorData};
 use std::borrow::Cow;
 use supple_graph::Density;
 use supple_kernels::adam::Moving;
-use supple_kernels::{Active, Args, Attention, Conv2d, Layer, Linear, MaxPool, Operands, Pattern, kernels};
+use supple_kernels::{
+    Active, Args, Attention, Conv2d, Layer, Linear, MaxPool, Operands, Pattern, ScoreBlocks, kernels,
+};
 
 /// One layer; its gradients belong to [`Autodiff`].
 #[backend_extension(
@@ -241,6 +243,13 @@ fn attention_of(q: &[usize], k: &[usize], v: &[usize], call: AttentionCall) -> A
     }
 }
 
+/// The blocks of scores that are computed, if not all.
+fn seen(attention: &Attention, call: AttentionCall) -> Option<ScoreBlocks> {
+    let (near, Attention { queries, tokens, causal, .. }) = (call.near?, *attention);
+    let seen = |row| near.seen(row, [queries, tokens], causal).into_iter().map(|block| block as u32).collect();
+    ScoreBlocks::new(near.side, (0..queries.div_ceil(near.side)).map(seen).collect()).ok()
+}
+
 fn attend<B: Buffers>([q, k, v]: [&Floats<B>; 3], call: AttentionCall) -> Floats<B> {
     let shapes = [q, k, v].map(lengths);
     let attention = attention_of(&shapes[0], &shapes[1], &shapes[2], call);
@@ -249,7 +258,7 @@ fn attend<B: Buffers>([q, k, v]: [&Floats<B>; 3], call: AttentionCall) -> Floats
     shape.extend(of_v.last());
     let mut y = vec![0.0; shape.iter().product()];
     let operands = [&dense::<B>(q)[..], &dense::<B>(k), &dense::<B>(v)];
-    let done = attention.forward(None, operands, &mut y, call.threads);
+    let done = attention.forward(seen(&attention, call).as_ref(), operands, &mut y, call.threads);
     assert!(done.is_ok(), "{done:?}");
     B::build(TensorData::new(y, shape))
 }
@@ -265,7 +274,8 @@ pub(super) fn attend_backward<B: Buffers>(
     let [q, k, v] = operands.map(dense::<B>);
     let [mut dq, mut dk, mut dv] = [&q, &k, &v].map(|like| vec![0.0; like.len()]);
     let gradients = [&mut dq[..], &mut dk, &mut dv];
-    let done = attention.backward(None, [&q, &k, &v], &dense::<B>(dy), gradients, call.threads);
+    let done =
+        attention.backward(seen(&attention, call).as_ref(), [&q, &k, &v], &dense::<B>(dy), gradients, call.threads);
     assert!(done.is_ok(), "{done:?}");
     let [of_q, of_k, of_v] = shapes;
     [(dq, of_q), (dk, of_k), (dv, of_v)].map(|(data, shape)| B::build(TensorData::new(data, shape)))

@@ -122,7 +122,7 @@ fn attention(ir: &AttentionOpIr) -> Option<Recorded<'_>> {
     let plain = ir.mask.is_none() && ir.options.softcap.is_none();
     let width = ir.query.shape.iter().last().copied().unwrap_or(1) as f64;
     let scale = ir.options.scale.map_or(width.sqrt().recip(), number);
-    let op = Attention { scale, causal: ir.options.is_causal };
+    let op = Attention::new(scale, ir.options.is_causal);
     let operands = [&ir.query, &ir.key, &ir.value].into_iter().chain(&ir.attn_bias);
     plain.then(|| Recorded::new(op, operands, &ir.out))
 }

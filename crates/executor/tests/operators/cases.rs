@@ -10,7 +10,7 @@ use supple_graph::operators::{
     Unary, UnaryFunction, Where,
 };
 use supple_graph::window::Window;
-use supple_graph::{Array, DType, Dim, Fact, Op};
+use supple_graph::{Array, DType, Dim, Fact, Near, Op};
 
 /// What an operand holds.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -234,12 +234,13 @@ fn products() -> Cases {
 }
 
 fn attention() -> Cases {
-    seeded((vec(1usize..4, 5), 0.2..2.0f64, any::<[bool; 3]>()).prop_map(|(n, scale, [causal, masked, flat])| {
+    seeded((vec(1usize..4, 7), 0.2..2.0f64, any::<[bool; 4]>()).prop_map(|(n, scale, [causal, masked, flat, some])| {
         let tokens = if causal { n[1] } else { n[2] };
         let lead: &[usize] = if flat { &[2] } else { &[2, 3] };
         let with = |rest: [usize; 2]| [lead, &rest].concat();
         let (q, k, v) = (with([n[1], n[3]]), with([tokens, n[3]]), with([tokens, n[4]]));
-        let op = Attention { scale, causal };
+        let near = some.then_some(Near { side: n[5], count: n[6] });
+        let op = Attention { near, ..Attention::new(scale, causal) };
         if masked { Case::of(op, &[&q, &k, &v, &[n[1], tokens]]) } else { Case::of(op, &[&q, &k, &v]) }
     }))
 }

@@ -7,7 +7,8 @@ use crate::coupling::Part;
 use crate::fact::Dim;
 use crate::graph::{Graph, NodeId, Value};
 use crate::kind::SparsityKind;
-use crate::kinds::{Channel, Head, Kind, Threshold, TopK};
+use crate::kinds::{Channel, Head, Kind, Score, Threshold, TopK};
+use crate::near::Near;
 use crate::operators::Op;
 use std::mem::take;
 
@@ -156,6 +157,29 @@ pub(super) fn gradients(graph: &Graph) -> impl Iterator<Item = Site> {
         (units >= HEIGHT).then(|| within(Within::Gradient(id), what, vec![Kind::TopK(TopK)], why))
     };
     graph.ids().filter(move |&id| !is_output(id)).filter_map(site)
+}
+
+/// The sites of scores: of all attentions without a mask of their own, where a block of queries sees more than one block of tokens.
+pub(super) fn scores(graph: &Graph) -> impl Iterator<Item = Site> {
+    let site = |id: NodeId| {
+        let units = near_of(graph, id)?.count;
+        let why = "a token that is not seen has no part in the softmax over those that are";
+        let what = (format!("{}.scores", graph.node(id).name), "scores", units);
+        Score.fits(units, 1).then(|| within(Within::Scores(id), what, vec![Kind::Score(Score)], why))
+    };
+    graph.ids().filter_map(site)
+}
+
+/// All blocks of scores of an attention without a mask of its own; `None` where its lengths follow the batch.
+pub(crate) fn near_of(graph: &Graph, id: NodeId) -> Option<Near> {
+    let (Op::Attention(op), &[queries, keys, _]) = (&graph.node(id).op, graph.inputs_of(id)) else { return None };
+    let length = |value: Value| match graph.fact(value).ok()?.shape[..] {
+        [.., Dim::Fixed(length), _] => Some(length),
+        _ => None,
+    };
+    let (_, tokens) = (length(queries)?, length(keys)?);
+    let side = Near::side_of(tokens);
+    op.near.is_none().then_some(Near { side, count: tokens.div_ceil(side) })
 }
 
 /// The name of the weights of a linear layer that has its own, and its number of inputs.

@@ -4,7 +4,7 @@ use crate::error::{Error, Result};
 use crate::fact::{DType, Dim};
 use crate::gradient::Call;
 use crate::graph::Value;
-use crate::operators::{Constant, Linear, Op, Reduce, Reduction, Softmax, TopK, UnaryFunction};
+use crate::operators::{Attention, Constant, Linear, Op, Reduce, Reduction, Softmax, TopK, UnaryFunction};
 use crate::tape::Tape;
 
 /// `g Wᵀ`, `xᵀ g`, and the sum of g; where only some elements of x count, with zeros for the others.
@@ -107,9 +107,8 @@ pub fn attention(tape: &mut Tape, call: &Call<'_>, input: usize) -> Result<Optio
     let keys = tape.transpose(k)?;
     let scores = tape.product(q, keys)?;
     let mut scores = tape.line(op.scale, 0.0, scores)?;
-    for mask in
-        call.inputs.get(3).copied().into_iter().chain(if op.causal { Some(causal_mask(tape, scores)?) } else { None })
-    {
+    let hidden = if op.causal || op.near.is_some() { Some(hidden(tape, op, scores)?) } else { None };
+    for mask in call.inputs.get(3).copied().into_iter().chain(hidden) {
         scores = tape.sum(scores, mask)?;
     }
     let axis = tape.rank(scores) - 1;
@@ -136,10 +135,10 @@ pub fn attention(tape: &mut Tape, call: &Call<'_>, input: usize) -> Result<Optio
     tape.product(back, q).map(Some)
 }
 
-/// What takes later tokens out of `scores`.
-fn causal_mask(tape: &mut Tape, scores: Value) -> Result<Value> {
+/// What takes out of `scores` those that an attention does not compute.
+fn hidden(tape: &mut Tape, op: &Attention, scores: Value) -> Result<Value> {
     let shape = tape.shape(scores);
     let sides = [shape[shape.len() - 2].count(), shape[shape.len() - 1].count()];
-    let value = Array::from_fn(&sides, |at| if at[1] > at[0] { f32::NEG_INFINITY } else { 0.0 });
+    let value = Array::from_fn(&sides, |at| if op.sees([at[0], at[1]], sides) { 0.0 } else { f32::NEG_INFINITY });
     tape.add(Constant { value, dtype: DType::F32 }, &[])
 }

@@ -4,6 +4,7 @@ use crate::array::{Array, each_index};
 use crate::axes::{Axes, Axis, plain};
 use crate::error::{Error, Result};
 use crate::fact::{Dim, Fact};
+use crate::near::Near;
 use crate::operator::{Family, Operator, element_wise};
 use crate::phase::Phase;
 use crate::work::Work;
@@ -17,6 +18,9 @@ pub struct Attention {
     pub scale: f64,
     /// Whether query `i` sees tokens up to `i` alone.
     pub causal: bool,
+    /// Which blocks of scores are computed, if not all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub near: Option<Near>,
 }
 
 fn operands<'a, T>(inputs: &[&'a T]) -> Result<([&'a T; 3], Option<&'a T>)> {
@@ -28,12 +32,24 @@ fn operands<'a, T>(inputs: &[&'a T]) -> Result<([&'a T; 3], Option<&'a T>)> {
 }
 
 impl Attention {
+    /// One over all tokens that are not behind a query, or over all.
+    pub fn new(scale: f64, causal: bool) -> Self {
+        Self { scale, causal, near: None }
+    }
+
+    /// Whether a query sees a token, of so many queries and tokens.
+    pub(crate) fn sees(&self, [query, token]: [usize; 2], lengths: [usize; 2]) -> bool {
+        let near = self.near.is_none_or(|near| near.sees([query, token], lengths, self.causal));
+        near && !(self.causal && token > query)
+    }
+
     /// The weights that a query gives to the tokens.
     fn weights(&self, [q, k]: [&Array; 2], mask: Option<&Array>, at: &[usize]) -> Vec<f64> {
         let (rank, width) = (at.len(), q.shape()[at.len() - 1]);
         let (mut left, mut right) = (at.to_vec(), at.to_vec());
+        let lengths = [q, k].map(|operand| operand.shape()[rank - 2]);
         let mut score = |token: usize| {
-            if self.causal && token > at[rank - 2] {
+            if !self.sees([at[rank - 2], token], lengths) {
                 return f64::NEG_INFINITY;
             }
             right[rank - 2] = token;
@@ -73,6 +89,8 @@ impl Operator for Attention {
             && v.shape[..rank - 1] == k.shape[..rank - 1]
             && k.shape[rank - 1] == q.shape[rank - 1];
         ensure(fits, "attention", || format!("{q}, {k} and {v} do not fit each other"))?;
+        let some = self.near.is_none_or(|near| near.side > 0 && near.count > 0);
+        ensure(some, "attention", || format!("{:?}: no query sees anything", self.near))?;
         let mut shape = q.shape.clone();
         if let Some(mask) = mask {
             shape[rank - 1] = k.shape[rank - 2];
@@ -89,7 +107,7 @@ impl Operator for Attention {
         let rank = inputs[0].rank();
         let lead = plain(rank - 2);
         let id = |at: usize| (rank + at) as u16;
-        let queries = if self.causal { Axis::bound(id(0)) } else { Axis::free(id(0)) };
+        let queries = if self.causal || self.near.is_some() { Axis::bound(id(0)) } else { Axis::free(id(0)) };
         let (width, tokens, features) = (Axis::free(id(1)), Axis::bound(id(2)), Axis::free(id(3)));
         let operand = |a: &Axis, b: &Axis| [&lead[..], &[a.clone(), b.clone()]].concat();
         let [q, k, v] = [operand(&queries, &width), operand(&tokens, &width), operand(&tokens, &features)];
@@ -109,7 +127,10 @@ impl Operator for Attention {
     fn work(&self, inputs: &[&Fact], outputs: &[Fact], phase: Phase) -> Work {
         let rank = inputs[0].rank();
         let tokens = inputs[1].shape[rank - 2].count() as f64;
-        let macs = tokens * (inputs[0].elements() + outputs[0].elements());
+        let seen = self.near.map_or(1.0, |near| {
+            near.density([0, 1].map(|i: usize| inputs[i].shape[rank - 2].count()), self.causal)
+        });
+        let macs = seen * tokens * (inputs[0].elements() + outputs[0].elements());
         let plain = element_wise(inputs, outputs, 0.0);
         match phase {
             Phase::Forward => Work { flops: 2.0 * macs, ..plain },
@@ -150,14 +171,14 @@ mod tests {
     fn a_causal_query_sees_what_stands_before() {
         let [q, k] = [1.0, 0.0].map(|v| Array::full(&[1, 2, 1], v));
         let v = Array::new(vec![1, 2, 1], vec![1.0, 3.0]).unwrap();
-        let y = Attention { scale: 1.0, causal: true }.eval(&[&q, &k, &v]).unwrap();
+        let y = Attention::new(1.0, true).eval(&[&q, &k, &v]).unwrap();
         assert_eq!(y[0].data(), [1.0, 2.0]);
     }
 
     #[test]
     fn heads_and_features_are_free_and_tokens_are_bound() {
         let [x, mask] = [Fact::fixed(&[2, 4, 5, 3]), Fact::fixed(&[1, 5])];
-        let axes = Attention { scale: 1.0, causal: false }.axes(&[&x, &x, &x, &mask]);
+        let axes = Attention::new(1.0, false).axes(&[&x, &x, &x, &mask]);
         assert_eq!(axes.to_string(), "abef,abGf,abGh,1G->abeh");
     }
 }

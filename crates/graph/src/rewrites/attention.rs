@@ -32,6 +32,8 @@ struct Found {
     turned_key: Value,
     value: Value,
     masks: Vec<Mask>,
+    /// Whether a mask that hides what stands behind a query, and nothing else, is gone.
+    causal: bool,
     scale: f64,
     /// The nodes on the way.
     inner: Vec<NodeId>,
@@ -59,12 +61,16 @@ impl Uses<'_> {
         };
         let mut found = Walk { uses: self, inner: Vec::new(), scale: 1.0 };
         let scores = found.softmax(weights)?;
-        let (scores, masks) = found.masks(scores);
+        let (scores, mut masks) = found.masks(scores);
+        let causal = matches!(&masks[..], [only] if only.is_causal(self.graph, scores));
+        if causal {
+            masks.clear();
+        }
         let scores = found.factor(scores);
         let [query, turned_key] = found.product(scores)?;
         let [query, turned_key] = [query, turned_key].map(|operand| found.factor(operand));
         let Walk { inner, scale, .. } = found;
-        let found = Found { product, query, turned_key, value, masks, scale, inner };
+        let found = Found { product, query, turned_key, value, masks, causal, scale, inner };
         found.fits(self.graph).then_some(found)
     }
 
@@ -208,9 +214,9 @@ impl Walk<'_> {
 }
 
 impl Found {
-    /// The causal mask, where there is one, is an operand.
+    /// A causal mask among others is an operand.
     fn op(&self) -> Attention {
-        Attention { scale: self.scale, causal: false }
+        Attention::new(self.scale, self.causal)
     }
 
     /// Whether the operator takes these operands, and makes what was made.

@@ -77,6 +77,29 @@ impl Mask {
         }
     }
 
+    /// Whether it is known, one for all samples and heads, and hides from each query the tokens behind it, as many as there are queries, and nothing else.
+    pub fn is_causal(&self, graph: &Graph, scores: Value) -> bool {
+        let Some(numbers) = self.numbers(graph) else { return false };
+        let plane = graph.fact(scores).ok().and_then(|fact| fact.shape.last_chunk::<2>().copied());
+        let (Some(plane), Some(&[rows, columns])) = (plane, numbers.shape().last_chunk::<2>()) else { return false };
+        let later = |at: usize| at % columns > at / columns;
+        let hides = |at: usize, number: f32| if later(at) { number <= NEVER } else { number == 0.0 };
+        let fits = plane == [Dim::Fixed(columns); 2] && rows == columns && numbers.data().len() == rows * columns;
+        fits && numbers.data().iter().enumerate().all(|(at, &number)| hides(at, number))
+    }
+
+    /// What is added to scores, where it is known.
+    fn numbers(&self, graph: &Graph) -> Option<Array> {
+        match *self {
+            Self::Added(value) => constant(graph, value).cloned(),
+            Self::Chosen { condition, hides, hidden } => {
+                let numbers = if hides { [hidden, 0.0] } else { [0.0, hidden] };
+                Some(constant(graph, condition)?.map(|holds| f64::from(numbers[usize::from(holds == 0.0)])))
+            }
+            Self::Apart { .. } => None,
+        }
+    }
+
     fn fact(&self, graph: &Graph) -> Option<Fact> {
         match *self {
             Self::Added(value) => graph.fact(value).ok().cloned(),
@@ -122,10 +145,8 @@ impl Mask {
             }
             Self::Chosen { condition, hides, hidden } => {
                 let numbers = if hides { [hidden, 0.0] } else { [0.0, hidden] };
-                match constant(graph, condition) {
-                    Some(known) => {
-                        number(patch, name, known.map(|holds| f64::from(numbers[usize::from(holds == 0.0)])))
-                    }
+                match self.numbers(graph) {
+                    Some(known) => number(patch, name, known),
                     None => {
                         let [a, b] = numbers.map(|value| {
                             let what = if value == 0.0 { "seen" } else { "hidden" };

@@ -21,7 +21,7 @@ fn attention<'a>(call: &mut Call<'a, '_>) -> Result<Vec<Operand<'a>>> {
     let [_, all, _, width] = shape(call, query)?;
     let [key, value] = [1, 2].map(|i| shared(call, i, all));
     let scale = call.float("scale", (width.count() as f32).sqrt().recip());
-    let op = Attention { scale, causal: call.int("is_causal", 0)? != 0 };
+    let op = Attention::new(scale, call.int("is_causal", 0)? != 0);
     let operands: Vec<Value> = [query, key?, value?].into_iter().chain(mask(call)?).collect();
     let made = call.helper("heads", op, &operands)?;
     joined(call, made)
