@@ -28,7 +28,6 @@ pub mod graph;
 mod grouped;
 pub mod kind;
 pub mod kinds;
-#[cfg(feature = "full")]
 pub mod near;
 #[cfg(feature = "full")]
 pub mod operator;
@@ -79,7 +78,6 @@ pub use fact::{DType, Dim, Fact};
 pub use graph::{Graph, Node, NodeId, Value, Weights};
 pub use kind::{Level, Mask, Operand, SparsityKind};
 pub use kinds::Kind;
-#[cfg(feature = "full")]
 pub use near::Near;
 #[cfg(feature = "full")]
 pub use operator::{Family, Operator};

@@ -1,4 +1,5 @@
 //! Measuring: shapes from a file, a case for each format, and a peer that is asked in turn.
+mod attention_case;
 mod case;
 pub mod cases;
 mod error;
@@ -12,7 +13,7 @@ pub use case::{Case, Times};
 pub use error::Error;
 pub use line::{Line, geometric_mean};
 pub use peer::Peer;
-pub use shapes::{Shape, Shapes};
+pub use shapes::{Shape, Shapes, Subject};
 pub use versus::{Trial, active_against_dense, cuts_against_dense, tops_against_dense};
 
 use crate::limits::Limits;
@@ -68,7 +69,7 @@ fn lines(
     let mut found = Vec::new();
     for format in formats {
         for &density in plan.shapes.densities() {
-            found.extend((format.make)(&shape.layer, density).map(|case| (format.name, density, case, Vec::new())));
+            found.extend((format.make)(&shape.subject, density).map(|case| (format.name, density, case, Vec::new())));
         }
     }
     let mut peers = Vec::new();

@@ -175,13 +175,40 @@ pub(crate) fn are_finite<S: Simd>(simd: S, values: &[f32]) -> bool {
     (simd.reduce_sum_f32s(sum) + tail.iter().map(|v| v * 0.0).sum::<f32>()) == 0.0
 }
 
-/// The sum of a whole number of vectors.
+/// The sum of numbers.
 #[inline(always)]
 pub(crate) fn sum<S: Simd>(simd: S, values: &[f32]) -> f32 {
-    let (vectors, _) = S::as_simd_f32s(values);
+    let (vectors, rest) = S::as_simd_f32s(values);
     let mut sums = [simd.splat_f32s(0.0); 4];
     for some in vectors.chunks(4) {
         sums.iter_mut().zip(some).for_each(|(sum, v)| *sum = simd.add_f32s(*sum, *v));
     }
-    sums.into_iter().map(|sum| simd.reduce_sum_f32s(sum)).sum()
+    sums.into_iter().map(|sum| simd.reduce_sum_f32s(sum)).sum::<f32>() + rest.iter().sum::<f32>()
+}
+
+/// The sum of the products of two lines, as many as the shorter has.
+#[inline(always)]
+pub(crate) fn dot<S: Simd>(simd: S, a: &[f32], b: &[f32]) -> f32 {
+    let length = a.len().min(b.len());
+    let ((a, a_rest), (b, b_rest)) = (S::as_simd_f32s(&a[..length]), S::as_simd_f32s(&b[..length]));
+    let mut sums = [simd.splat_f32s(0.0); 4];
+    for (a, b) in a.chunks(4).zip(b.chunks(4)) {
+        let pairs = a.iter().zip(b);
+        sums.iter_mut().zip(pairs).for_each(|(sum, (a, b))| *sum = multiply_add(simd, *a, *b, *sum));
+    }
+    let rest: f32 = a_rest.iter().zip(b_rest).map(|(a, b)| a * b).sum();
+    sums.into_iter().map(|sum| simd.reduce_sum_f32s(sum)).sum::<f32>() + rest
+}
+
+/// The largest of those that are numbers; minus infinity of none.
+#[inline(always)]
+pub(crate) fn largest<S: Simd>(simd: S, values: &[f32]) -> f32 {
+    let (vectors, rest) = S::as_simd_f32s(values);
+    let larger = |top, v| simd.select_f32s(simd.less_than_f32s(top, v), v, top);
+    let mut tops = [simd.splat_f32s(f32::NEG_INFINITY); 2];
+    for some in vectors.chunks(2) {
+        tops.iter_mut().zip(some).for_each(|(top, v)| *top = larger(*top, *v));
+    }
+    let top = simd.reduce_max_f32s(larger(tops[0], tops[1]));
+    rest.iter().fold(top, |top, &v| if v > top { v } else { top })
 }

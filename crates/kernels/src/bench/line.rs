@@ -38,8 +38,8 @@ impl Line {
     /// GFLOP/s of useful work, and the share of the limit: the time that the machine needs at least over the time taken, where every operand
     /// comes from memory once. A pass forward is one product, a pass backward two.
     fn rate(&self, passes: f64, milliseconds: f64) -> [f64; 2] {
-        let flops = passes * self.density * self.shape.layer.flops();
-        let bytes = passes * self.shape.layer.bytes(self.density);
+        let flops = passes * self.density * self.shape.subject.flops();
+        let bytes = passes * self.shape.subject.bytes(self.density);
         [flops / milliseconds / 1e6, 1e3 * self.limits.seconds(flops, bytes) / milliseconds]
     }
 

@@ -207,6 +207,6 @@ impl Case for LayerCase {
 }
 
 /// Numbers between -1/2 and 1/2, the same every time.
-fn noise(length: usize) -> Vec<f32> {
+pub fn noise(length: usize) -> Vec<f32> {
     (0..length as u32).map(|i| (i.wrapping_mul(2_654_435_761) >> 8) as f32 / (1 << 24) as f32 - 0.5).collect()
 }

@@ -1,5 +1,6 @@
 //! A file of shapes, as peers read it too.
 use super::error::Error;
+use crate::attention::Attention;
 use crate::layer::{Conv2d, Layer, Linear};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -22,6 +23,8 @@ pub struct Shapes {
     conv2d: Vec<ConvShape>,
     #[serde(default)]
     conv1d: Vec<ConvShape>,
+    #[serde(default)]
+    attention: Vec<AttentionShape>,
     #[serde(default)]
     densities: Vec<f64>,
 }
@@ -52,6 +55,17 @@ struct ConvShape {
     groups: usize,
 }
 
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+struct AttentionShape {
+    batch: usize,
+    heads: usize,
+    tokens: usize,
+    /// Columns of a head.
+    width: usize,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    causal: bool,
+}
+
 fn one() -> usize {
     1
 }
@@ -61,16 +75,43 @@ fn is_one(number: &usize) -> bool {
     *number == 1
 }
 
+/// What is measured.
+#[derive(Clone, Copy, Debug)]
+pub enum Subject {
+    /// A layer.
+    Layer(Layer),
+    /// An attention.
+    Attention(Attention),
+}
+
+impl Subject {
+    /// Floating-point operations of one pass forward, two for each multiply-add.
+    pub fn flops(&self) -> f64 {
+        match self {
+            Self::Layer(layer) => layer.flops(),
+            Self::Attention(attention) => attention.flops(),
+        }
+    }
+
+    /// Bytes of all operands of one pass, each once, with this part of a layer's weights.
+    pub fn bytes(&self, density: f64) -> f64 {
+        match self {
+            Self::Layer(layer) => layer.bytes(density),
+            Self::Attention(attention) => attention.bytes(),
+        }
+    }
+}
+
 /// A shape with its operator, as peers name both.
 #[derive(Clone, Debug)]
 pub struct Shape {
-    /// `linear`, `conv2d` or `conv1d`.
+    /// `linear`, `conv2d`, `conv1d` or `attention`.
     pub op: &'static str,
     /// As in the file.
     pub shape: Value,
-    /// The layer that it makes.
-    pub layer: Layer,
-    /// Whether peers time this: their files have no one-dimensional and no dilated convolutions.
+    /// What it makes.
+    pub subject: Subject,
+    /// Whether peers time this: their files have no one-dimensional and no dilated convolutions, and no attention.
     pub peers_know: bool,
 }
 
@@ -105,19 +146,20 @@ impl Shapes {
         let linear = self.linear.iter().map(Shape::linear);
         let conv2d = self.conv2d.iter().map(|shape| Shape::conv(shape, "conv2d"));
         let conv1d = self.conv1d.iter().map(|shape| Shape::conv(shape, "conv1d"));
-        linear.chain(conv2d).chain(conv1d).collect()
+        linear.chain(conv2d).chain(conv1d).chain(self.attention.iter().map(Shape::attention)).collect()
     }
 }
 
 impl Shape {
-    fn new(op: &'static str, shape: &impl Serialize, layer: Layer, peers_know: bool) -> Result<Self, Error> {
+    fn new(op: &'static str, shape: &impl Serialize, subject: Subject, peers_know: bool) -> Result<Self, Error> {
         let shape = serde_json::to_value(shape).map_err(|error| Error::Shape(error.to_string()))?;
-        Ok(Self { op, shape, layer, peers_know })
+        Ok(Self { op, shape, subject, peers_know })
     }
 
     fn linear(shape: &LinearShape) -> Result<Self, Error> {
         let LinearShape { batch: rows, r#in: inputs, out: outputs } = *shape;
-        Self::new("linear", shape, Layer::Linear(Linear { rows, inputs, outputs, row_stride: outputs }), true)
+        let layer = Layer::Linear(Linear { rows, inputs, outputs, row_stride: outputs });
+        Self::new("linear", shape, Subject::Layer(layer), true)
     }
 
     fn conv(shape: &ConvShape, op: &'static str) -> Result<Self, Error> {
@@ -139,7 +181,15 @@ impl Shape {
         if !conv.is_sound() {
             return Err(Error::Shape(format!("{shape:?}")));
         }
-        Self::new(op, shape, Layer::Conv2d(conv), !flat && dilation == 1)
+        Self::new(op, shape, Subject::Layer(Layer::Conv2d(conv)), !flat && dilation == 1)
+    }
+
+    fn attention(shape: &AttentionShape) -> Result<Self, Error> {
+        let AttentionShape { batch, heads, tokens, width, causal } = *shape;
+        let scale = (width.max(1) as f32).sqrt().recip();
+        let matrices = batch * heads;
+        let attention = Attention { matrices, queries: tokens, tokens, width, features: width, scale, causal };
+        Self::new("attention", shape, Subject::Attention(attention), false)
     }
 
     /// The words of the shape, without its keys' quotes.
