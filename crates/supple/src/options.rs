@@ -532,7 +532,8 @@ pub struct Bench {
 #[derive(Debug, Args)]
 pub struct KernelBench {
     /// Shapes as JSON: `{"linear": [{"batch", "in", "out"}], "conv2d": [{"batch", "cin", "cout", "hw", "k", "stride", "pad", "dilation",
-    /// "groups"}], "conv1d": [{"batch", "cin", "cout", "length", ..}], "densities": [..]}`; by default a few that Supple knows.
+    /// "groups"}], "conv1d": [{"batch", "cin", "cout", "length", ..}], "attention": [{"batch", "heads", "tokens", "width", "causal"}], "densities": [..]}`; by
+    /// default a few that Supple knows.
     #[arg(long)]
     pub shapes: Option<PathBuf>,
     /// Threads; several numbers are measured one after the other.
@@ -542,7 +543,7 @@ pub struct KernelBench {
     #[arg(long, value_delimiter = ',', default_value = "dense")]
     pub formats: Vec<String>,
     /// Only this operator.
-    #[arg(long, value_parser = ["linear", "conv2d", "conv1d"])]
+    #[arg(long, value_parser = ["linear", "conv2d", "conv1d", "attention"])]
     pub only: Option<String>,
     /// A script of a peer, run as `PYTHON PEER --threads N --shapes FILE`, that prints a JSON object for each shape with `forward_ms` and
     /// `backward_ms`; both are run in turn for each shape.
