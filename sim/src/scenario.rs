@@ -169,9 +169,18 @@ impl Scenario {
     /// # Errors
     /// When a trace file cannot be read, or the points are no speeds: numbers above zero.
     pub fn speed_trace(&self) -> Result<Option<Trace>, Error> {
+        Ok(self.noted_speed_trace()?.map(|noted| noted.value))
+    }
+
+    /// The same, with what was noticed in the files that it is from.
+    ///
+    /// # Errors
+    /// As [`speed_trace`](Self::speed_trace).
+    pub fn noted_speed_trace(&self) -> Result<Option<Noted<Trace>>, Error> {
         let Some(table) = &self.speed else { return Ok(None) };
         let noted = table.trace_at("speed", self.folder(), self.duration(), self.seed);
-        let speed = noted.and_then(|Noted { value, .. }| {
+        let speed = noted.and_then(|noted| {
+            let value = &noted.value;
             if value.unit() != Unit::Number {
                 return Err(Error::field(format!("speed, in {}", value.unit()), "a number, with map = \"raw\""));
             }
@@ -179,7 +188,7 @@ impl Scenario {
                 Some((when, speed)) => {
                     Err(Error::field(format!("speed = {speed} at {} s", when.seconds()), "numbers above 0"))
                 }
-                None => Ok(Some(value)),
+                None => Ok(Some(noted)),
             }
         });
         speed.map_err(|error| error.within(self.origin().display()))

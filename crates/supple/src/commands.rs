@@ -27,7 +27,7 @@ use serde::de::DeserializeOwned;
 use std::path::Path;
 use supple_executor::{Backend, Batch, Executor};
 use supple_models::{Data, ModelName};
-use supple_sim::{AnyScenario, FleetScenario, Report, Run, Scenario, Trace, library, write_atomically};
+use supple_sim::{AnyScenario, FleetScenario, Note, Report, Run, Scenario, Trace, library, write_atomically};
 use supple_strategy::{Ladder, Policy, Stamp, policies};
 
 /// How a command ended.
@@ -212,6 +212,11 @@ pub(crate) fn read_ladder(path: &Path) -> Result<Ladder> {
     let ladder: Ladder = read_json(path)?;
     ladder.check().with_context(|| path.display().to_string())?;
     Ok(ladder)
+}
+
+/// Says what was noticed in files.
+pub(crate) fn say(notes: &[Note]) {
+    notes.iter().for_each(|note| eprintln!("note: {note}"));
 }
 
 /// A plain table with its numbers to the right.

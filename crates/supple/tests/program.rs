@@ -189,6 +189,10 @@ fn scenarios_are_checked_listed_and_described() {
         "{}",
         text(&output.stderr)
     );
+    let text_of =
+        |trace: &str| format!("name = \"s\"\nduration_s = 1.0\n[trace]\nsteps = [[0.0, 1.0]]\n[speed]\n{trace}\n");
+    std::fs::write(at.join("speed.toml"), text_of("file = \"speed.csv\"\nmap = \"raw\"")).unwrap();
+    refused(at, &["scenario", "check", "speed.toml", "--traces", "."], &["speed.csv"]);
     let schema: serde_json::Value = serde_json::from_slice(&supple(at, &["scenario", "schema"]).stdout).unwrap();
     assert_eq!(schema["title"], "Scenario");
     let list = text(&supple(at, &["scenario", "list", "--json"]).stdout);

@@ -1,5 +1,5 @@
 //! `supple scenario`
-use super::{End, any_scenario, table};
+use super::{End, any_scenario, say, table};
 use crate::options::ScenarioCommand;
 use anyhow::{Context, Result, bail};
 use std::path::Path;
@@ -43,7 +43,8 @@ fn whole(name: &str, traces: Option<&Path>) -> Result<()> {
     let ladder = library::ladder()?;
     match scenario {
         AnyScenario::Plain(scenario) => {
-            scenario.trace()?;
+            say(&scenario.noted_trace()?.notes);
+            scenario.noted_speed_trace()?.iter().for_each(|noted| say(&noted.notes));
             scenario.requests(&ladder)?;
         }
         AnyScenario::Fleet(scenario) => drop(FleetStage::new(&scenario, &ladder)?),

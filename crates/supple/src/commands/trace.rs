@@ -1,5 +1,5 @@
 //! `supple trace`
-use super::{End, named_scenario, table};
+use super::{End, named_scenario, say, table};
 use crate::gauge::Gauge;
 use crate::options::TraceCommand;
 use crate::stop;
@@ -7,7 +7,6 @@ use anyhow::{Context, Result, bail};
 use serde_json::json;
 use std::path::Path;
 use std::time::Duration;
-use supple_sim::Note;
 use supple_sim::format::{Content, Gaps, ReadOptions, Times};
 use supple_sim::{Trace, formats, trace_file, write_atomically};
 use supple_strategy::Nanos;
@@ -59,10 +58,6 @@ fn options(format: Option<&str>, series: Option<&str>, lenient: bool) -> ReadOpt
     let (times, gaps) = if lenient { (Times::Sort, Gaps::Hold) } else { (Times::Strict, Gaps::Refuse) };
     let owned = |text: Option<&str>| text.map(str::to_owned);
     ReadOptions { format: owned(format), series: owned(series), times, gaps, ..ReadOptions::default() }
-}
-
-fn say(notes: &[Note]) {
-    notes.iter().for_each(|note| eprintln!("note: {note}"));
 }
 
 fn info(content: &Content, json: bool) {
