@@ -7,6 +7,7 @@ use crate::pool::{Scratch, for_each};
 use crate::simd::dispatch;
 use crate::transpose::Transpose;
 use matrix::Matrix;
+use supple_graph::Near;
 
 /// `softmax(scale Q K') V` (Vaswani et al., 2017), row by row: Q `[matrices, queries, width]`, K `[matrices, tokens, width]`, V
 /// `[matrices, tokens, features]`, all row-major and dense. The matrices are samples and heads: fewer heads are fewer matrices, fewer tokens shorter
@@ -49,6 +50,17 @@ impl ScoreBlocks {
             Some(row) => Err(Error::new(NAME, format!("the blocks of row {row} do not rise"))),
             None => Ok(Self { side, seen }),
         }
+    }
+
+    /// Those near each block of queries.
+    ///
+    /// # Errors
+    /// When the side is zero.
+    pub fn near(attention: &Attention, near: Near) -> Result<Self, Error> {
+        let Attention { queries, tokens, causal, .. } = *attention;
+        let rows = if near.side == 0 { 0 } else { queries.div_ceil(near.side) };
+        let seen = |row| near.seen(row, [queries, tokens], causal).into_iter().map(|block| block as u32).collect();
+        Self::new(near.side, (0..rows).map(seen).collect())
     }
 
     fn check(&self, attention: &Attention) -> Result<(), Error> {

@@ -245,9 +245,9 @@ fn attention_of(q: &[usize], k: &[usize], v: &[usize], call: AttentionCall) -> A
 
 /// The blocks of scores that are computed, if not all.
 fn seen(attention: &Attention, call: AttentionCall) -> Option<ScoreBlocks> {
-    let (near, Attention { queries, tokens, causal, .. }) = (call.near?, *attention);
-    let seen = |row| near.seen(row, [queries, tokens], causal).into_iter().map(|block| block as u32).collect();
-    ScoreBlocks::new(near.side, (0..queries.div_ceil(near.side)).map(seen).collect()).ok()
+    let found = ScoreBlocks::near(attention, call.near?);
+    debug_assert!(found.is_ok(), "{found:?}");
+    found.ok()
 }
 
 fn attend<B: Buffers>([q, k, v]: [&Floats<B>; 3], call: AttentionCall) -> Floats<B> {

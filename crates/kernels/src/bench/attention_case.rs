@@ -28,12 +28,9 @@ impl AttentionCase {
 
     /// The share `density` of the blocks that each query sees, at least one; nothing where the blocks are no matrix.
     pub fn near(attention: Attention, density: f64) -> Option<Self> {
-        let Attention { queries, tokens, causal, .. } = attention;
-        let side = Near::side_of(tokens);
-        let count = ((density * tokens.div_ceil(side) as f64).round() as usize).max(1);
-        let near = Near { side, count };
-        let seen = |row| near.seen(row, [queries, tokens], causal).into_iter().map(|block| block as u32).collect();
-        let seen = ScoreBlocks::new(side, (0..queries.div_ceil(side)).map(seen).collect()).ok()?;
+        let side = Near::side_of(attention.tokens);
+        let count = ((density * attention.tokens.div_ceil(side) as f64).round() as usize).max(1);
+        let seen = ScoreBlocks::near(&attention, Near { side, count }).ok()?;
         Some(Self { seen: Some(seen), ..Self::dense(attention) })
     }
 }
