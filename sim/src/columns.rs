@@ -2,8 +2,8 @@
 use crate::error::Error;
 use crate::limits::Limits;
 use crate::measurements::no_such;
-use crate::pages;
 use crate::trace::Trace;
+use crate::{pages, runs};
 use bytes::Bytes;
 use parquet::basic::{LogicalType, Repetition, TimeUnit, Type};
 use parquet::column::reader::{ColumnReader, ColumnReaderImpl};
@@ -182,6 +182,8 @@ impl Columns {
             let chunk = self.reader.metadata().row_group(group);
             pages::check_chunk(&self.bytes, chunk.column(index), &mut room, self.limits.rows)?;
             let group = self.reader.get_row_group(group).map_err(broken)?;
+            let levels = chunk.column(index).column_descr().max_def_level() > 0;
+            runs::check_runs(&mut *group.get_column_page_reader(index).map_err(broken)?, levels)?;
             let reader = group.get_column_reader(index).map_err(broken)?;
             let mut reader = typed(reader).ok_or_else(|| Error::field("column", "the type that the schema says"))?;
             let rows = usize::try_from(chunk.num_rows()).unwrap_or(0);

@@ -86,6 +86,8 @@ pub mod resource;
 pub mod resources;
 pub mod router;
 pub mod routers;
+#[cfg(feature = "full")]
+mod runs;
 pub mod samples;
 pub mod scenario;
 pub mod shrinkage;

@@ -1,0 +1,93 @@
+//! Guards before the values of a Parquet column are decoded: the decoder takes a number of any length for the length of a run, and panics.
+use crate::error::Error;
+use parquet::basic::Encoding;
+use parquet::column::page::{Page, PageReader};
+
+/// Most bits of an index, and bytes of a number.
+const WIDEST: usize = 32;
+const LONGEST: usize = 10;
+
+/// Refuses pages whose runs, of levels or of indices into a dictionary, do not begin with whole numbers; and encodings that have further numbers inside of
+/// their values. Without `levels` every row has a value.
+pub(crate) fn check_runs(pages: &mut dyn PageReader, levels: bool) -> Result<(), Error> {
+    let broken = |what: &str| Error::field("a page of the Parquet file", what.to_string());
+    while let Some(page) = pages.get_next_page().map_err(|error| broken(&error.to_string().replace('\n', " ")))? {
+        let whole = match &page {
+            Page::DictionaryPage { .. } => continue,
+            Page::DataPage { buf, num_values, def_level_encoding, .. } => {
+                let values =
+                    if levels { behind(buf, *num_values as usize, *def_level_encoding) } else { Some(&buf[..]) };
+                values.filter(|values| are_whole(values, page.encoding(), *num_values as usize))
+            }
+            Page::DataPageV2 { buf, num_values, def_levels_byte_len, rep_levels_byte_len, .. } => {
+                let before = *rep_levels_byte_len as usize;
+                let end = before.saturating_add(*def_levels_byte_len as usize);
+                let defined = buf.get(before..end).filter(|runs| is_walked(runs, 1, *num_values as usize));
+                let values = defined.and_then(|_| buf.get(end..));
+                values.filter(|values| are_whole(values, page.encoding(), *num_values as usize))
+            }
+        };
+        whole.ok_or_else(|| broken("whole runs of plain values or of indices into a dictionary"))?;
+    }
+    Ok(())
+}
+
+/// What stands behind the levels of a page of the first version.
+fn behind(page: &[u8], values: usize, encoding: Encoding) -> Option<&[u8]> {
+    if encoding != Encoding::RLE {
+        return page.get(values.div_ceil(8)..);
+    }
+    let (length, rest) = page.split_first_chunk::<4>()?;
+    let (levels, rest) = rest.split_at_checked(u32::from_le_bytes(*length) as usize)?;
+    is_walked(levels, 1, values).then_some(rest)
+}
+
+fn are_whole(values: &[u8], encoding: Encoding, count: usize) -> bool {
+    match encoding {
+        Encoding::PLAIN => true,
+        #[allow(deprecated, reason = "files have it")]
+        Encoding::RLE_DICTIONARY | Encoding::PLAIN_DICTIONARY => match values.split_first() {
+            Some((&width, runs)) => usize::from(width) <= WIDEST && is_walked(runs, usize::from(width), count),
+            None => count == 0,
+        },
+        _ => false,
+    }
+}
+
+/// Whether every run of numbers of `width` bits, up to the one that holds the last of `count`, begins with a whole number. A run may be cut off, and zero ends
+/// all: the decoder takes it so.
+fn is_walked(mut runs: &[u8], width: usize, count: usize) -> bool {
+    let mut left = count as u64;
+    while left > 0 && !runs.is_empty() {
+        let Some(end) = runs.iter().take(LONGEST).position(|byte| *byte < 128) else { return runs.len() < LONGEST };
+        let bits = |sum: u64, byte: &u8| sum << 7 | u64::from(byte & 127);
+        let header = runs[..=end].iter().rev().fold(0, bits);
+        if header == 0 {
+            return true;
+        }
+        let (length, bytes) = match header & 1 {
+            1 => ((header >> 1).saturating_mul(8), (header >> 1).saturating_mul(width as u64)),
+            _ => (header >> 1, width.div_ceil(8) as u64),
+        };
+        left = left.saturating_sub(length);
+        runs = usize::try_from(bytes).ok().and_then(|bytes| runs[end + 1..].get(bytes..)).unwrap_or_default();
+    }
+    true
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_walked;
+
+    #[test]
+    fn a_run_begins_with_a_number_of_at_most_ten_bytes() {
+        assert!(is_walked(&[], 3, 5));
+        assert!(is_walked(&[10, 1], 3, 5), "five times the same");
+        assert!(is_walked(&[3, 1, 2, 3, 10, 1], 3, 13), "eight side by side, and five");
+        assert!(is_walked(&[3, 1], 3, 8), "cut off");
+        assert!(is_walked(&[0, 255, 255], 3, 8), "padding");
+        assert!(!is_walked(&[255; 12], 3, 8), "a number of more than ten bytes");
+        assert!(!is_walked(&[&[10, 1][..], &[128; 11]].concat(), 3, 8), "behind another run");
+        assert!(is_walked(&[&[10, 1][..], &[128; 11]].concat(), 3, 5), "behind the last value");
+    }
+}
