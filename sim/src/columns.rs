@@ -2,11 +2,12 @@
 use crate::error::Error;
 use crate::limits::Limits;
 use crate::measurements::no_such;
+use crate::pages;
+use crate::runs::Guarded;
 use crate::trace::Trace;
-use crate::{pages, runs};
 use bytes::Bytes;
 use parquet::basic::{LogicalType, Repetition, TimeUnit, Type};
-use parquet::column::reader::{ColumnReader, ColumnReaderImpl};
+use parquet::column::reader::{ColumnReader, ColumnReaderImpl, get_column_reader};
 use parquet::data_type::{ByteArray, DataType};
 use parquet::errors::ParquetError;
 use parquet::file::reader::{FileReader, SerializedFileReader};
@@ -182,10 +183,11 @@ impl Columns {
             let chunk = self.reader.metadata().row_group(group);
             pages::check_chunk(&self.bytes, chunk.column(index), &mut room, self.limits.rows)?;
             let group = self.reader.get_row_group(group).map_err(broken)?;
-            let levels = chunk.column(index).column_descr().max_def_level() > 0;
-            runs::check_runs(&mut *group.get_column_page_reader(index).map_err(broken)?, levels)?;
-            let reader = group.get_column_reader(index).map_err(broken)?;
-            let mut reader = typed(reader).ok_or_else(|| Error::field("column", "the type that the schema says"))?;
+            let column = chunk.column(index).column_descr_ptr();
+            let levels = column.max_def_level() > 0;
+            let pages = Guarded { pages: group.get_column_page_reader(index).map_err(broken)?, levels };
+            let reader = typed(get_column_reader(column, Box::new(pages)));
+            let mut reader = reader.ok_or_else(|| Error::field("column", "the type that the schema says"))?;
             let rows = usize::try_from(chunk.num_rows()).unwrap_or(0);
             self.read_group(&mut reader, rows, &mut values)?;
         }

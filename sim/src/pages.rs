@@ -96,6 +96,16 @@ impl<'a> Page<'a> {
     }
 }
 
+/// Most bytes of a number in seven bits a byte.
+pub(crate) const LONGEST: usize = 10;
+
+/// The number in seven bits a byte, the lowest first, that `bytes` begin with, and the bytes after it; `None` where it does not end in [`LONGEST`] bytes.
+pub(crate) fn varint(bytes: &[u8]) -> Option<(u64, &[u8])> {
+    let end = bytes.iter().take(LONGEST).position(|byte| *byte < 128)?;
+    let (number, rest) = bytes.split_at(end + 1);
+    Some((number.iter().rev().fold(0, |sum, byte| sum << 7 | u64::from(byte & 127)), rest))
+}
+
 /// The type of a struct in Thrift's compact protocol.
 const STRUCT: u8 = 12;
 
@@ -114,15 +124,9 @@ impl Thrift<'_> {
     }
 
     fn varint(&mut self) -> Option<u64> {
-        let mut number = 0;
-        for shift in (0..64).step_by(7) {
-            let byte = self.byte()?;
-            number |= u64::from(byte & 127) << shift;
-            if byte < 128 {
-                return Some(number);
-            }
-        }
-        None
+        let (number, rest) = varint(self.bytes)?;
+        self.bytes = rest;
+        Some(number)
     }
 
     fn signed(&mut self) -> Option<i64> {

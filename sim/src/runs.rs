@@ -1,35 +1,65 @@
-//! Guards before the values of a Parquet column are decoded: the decoder takes a number of any length for the length of a run, and panics.
-use crate::error::Error;
+//! Guards where the values of a Parquet column are decoded: the decoder takes a number of any length for the length of a run, and panics.
+use crate::pages::{LONGEST, varint};
 use parquet::basic::Encoding;
-use parquet::column::page::{Page, PageReader};
+use parquet::column::page::{Page, PageMetadata, PageReader};
+use parquet::errors::{ParquetError, Result};
 
-/// Most bits of an index, and bytes of a number.
+/// Most bits of an index.
 const WIDEST: usize = 32;
-const LONGEST: usize = 10;
 
-/// Refuses pages whose runs, of levels or of indices into a dictionary, do not begin with whole numbers; and encodings that have further numbers inside of
-/// their values. Without `levels` every row has a value.
-pub(crate) fn check_runs(pages: &mut dyn PageReader, levels: bool) -> Result<(), Error> {
-    let broken = |what: &str| Error::field("a page of the Parquet file", what.to_string());
-    while let Some(page) = pages.get_next_page().map_err(|error| broken(&error.to_string().replace('\n', " ")))? {
-        let whole = match &page {
-            Page::DictionaryPage { .. } => continue,
-            Page::DataPage { buf, num_values, def_level_encoding, .. } => {
-                let values =
-                    if levels { behind(buf, *num_values as usize, *def_level_encoding) } else { Some(&buf[..]) };
-                values.filter(|values| are_whole(values, page.encoding(), *num_values as usize))
-            }
-            Page::DataPageV2 { buf, num_values, def_levels_byte_len, rep_levels_byte_len, .. } => {
-                let before = *rep_levels_byte_len as usize;
-                let end = before.saturating_add(*def_levels_byte_len as usize);
-                let defined = buf.get(before..end).filter(|runs| is_walked(runs, 1, *num_values as usize));
-                let values = defined.and_then(|_| buf.get(end..));
-                values.filter(|values| are_whole(values, page.encoding(), *num_values as usize))
-            }
-        };
-        whole.ok_or_else(|| broken("whole runs of plain values or of indices into a dictionary"))?;
+/// The pages of a column, without those whose runs, of levels or of indices into a dictionary, do not begin with whole numbers, or whose encoding has further
+/// numbers inside of its values: these are errors.
+pub(crate) struct Guarded {
+    /// The pages, as they are in the file.
+    pub pages: Box<dyn PageReader>,
+    /// Whether a row can be without a value, so that levels stand before the values.
+    pub levels: bool,
+}
+
+impl PageReader for Guarded {
+    fn get_next_page(&mut self) -> Result<Option<Page>> {
+        let Some(page) = self.pages.get_next_page()? else { return Ok(None) };
+        if has_whole_runs(&page, self.levels) {
+            return Ok(Some(page));
+        }
+        Err(ParquetError::General(format!(
+            "a page of {} values, encoded as {}, expected whole runs of plain values or of indices into a dictionary",
+            page.num_values(),
+            page.encoding()
+        )))
     }
-    Ok(())
+
+    fn peek_next_page(&mut self) -> Result<Option<PageMetadata>> {
+        self.pages.peek_next_page()
+    }
+
+    fn skip_next_page(&mut self) -> Result<()> {
+        self.pages.skip_next_page()
+    }
+}
+
+impl Iterator for Guarded {
+    type Item = Result<Page>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        self.get_next_page().transpose()
+    }
+}
+
+fn has_whole_runs(page: &Page, levels: bool) -> bool {
+    let count = page.num_values() as usize;
+    let values = match page {
+        Page::DictionaryPage { .. } => return true,
+        Page::DataPage { buf, def_level_encoding, .. } if levels => behind(buf, count, *def_level_encoding),
+        Page::DataPage { buf, .. } => Some(&buf[..]),
+        Page::DataPageV2 { buf, def_levels_byte_len, rep_levels_byte_len, .. } => {
+            let before = *rep_levels_byte_len as usize;
+            let end = before.saturating_add(*def_levels_byte_len as usize);
+            let defined = buf.get(before..end).filter(|runs| is_walked(runs, 1, count));
+            defined.and_then(|_| buf.get(end..))
+        }
+    };
+    values.is_some_and(|values| are_whole(values, page.encoding(), count))
 }
 
 /// What stands behind the levels of a page of the first version.
@@ -59,9 +89,7 @@ fn are_whole(values: &[u8], encoding: Encoding, count: usize) -> bool {
 fn is_walked(mut runs: &[u8], width: usize, count: usize) -> bool {
     let mut left = count as u64;
     while left > 0 && !runs.is_empty() {
-        let Some(end) = runs.iter().take(LONGEST).position(|byte| *byte < 128) else { return runs.len() < LONGEST };
-        let bits = |sum: u64, byte: &u8| sum << 7 | u64::from(byte & 127);
-        let header = runs[..=end].iter().rev().fold(0, bits);
+        let Some((header, rest)) = varint(runs) else { return runs.len() < LONGEST };
         if header == 0 {
             return true;
         }
@@ -70,7 +98,7 @@ fn is_walked(mut runs: &[u8], width: usize, count: usize) -> bool {
             _ => (header >> 1, width.div_ceil(8) as u64),
         };
         left = left.saturating_sub(length);
-        runs = usize::try_from(bytes).ok().and_then(|bytes| runs[end + 1..].get(bytes..)).unwrap_or_default();
+        runs = usize::try_from(bytes).ok().and_then(|bytes| rest.get(bytes..)).unwrap_or_default();
     }
     true
 }

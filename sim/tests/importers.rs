@@ -5,6 +5,8 @@ mod files;
 mod parquet_files;
 
 use files::{Draw, Made};
+use parquet::basic::Encoding;
+use parquet::file::properties::WriterProperties;
 use proptest::prelude::*;
 use supple_sim::error::ErrorKind;
 use supple_sim::format::{Gaps, ReadOptions, Times};
@@ -124,6 +126,27 @@ fn pages_that_unpack_to_more_than_they_say_are_refused() {
     bytes[8] = 0x3e;
     let error = read(&bytes).expect_err("a lie").to_string();
     assert_eq!(error, "column `timestamp` of the Parquet file: expected pages that unpack to what they say");
+}
+
+/// A hundred indices into a dictionary of two are one run of thirteen bytes, whose header is made a number without an end.
+#[test]
+fn runs_that_begin_with_a_number_without_an_end_are_refused() {
+    let mut bytes = parquet_files::intensities(100, WriterProperties::default());
+    let read = |bytes: &[u8]| read_bytes("NL.parquet", bytes, &options("opendc_carbon"));
+    assert!(read(&bytes).is_ok());
+    let run = bytes.windows(5).position(|bytes| bytes == [1, 27, 0xaa, 0xaa, 0xaa]).expect("a width, and a run");
+    bytes[run + 1..][..13].fill(0xff);
+    let error = read(&bytes).expect_err("a number without an end").to_string();
+    assert!(error.contains("RLE_DICTIONARY, expected whole runs"), "{error}");
+}
+
+#[test]
+fn encodings_with_numbers_inside_are_refused() {
+    let delta = WriterProperties::builder().set_dictionary_enabled(false);
+    let delta = delta.set_column_encoding("timestamp".into(), Encoding::DELTA_BINARY_PACKED);
+    let bytes = parquet_files::intensities(100, delta.build());
+    let error = read_bytes("NL.parquet", &bytes, &options("opendc_carbon")).expect_err("an encoding").to_string();
+    assert!(error.contains("100 values, encoded as DELTA_BINARY_PACKED, expected"), "{error}");
 }
 
 /// The same bytes with one changed, put in or taken out, or cut there.

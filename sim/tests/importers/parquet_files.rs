@@ -22,10 +22,15 @@ fn parquet(columns: &[(&str, Values)]) -> Vec<u8> {
 
 /// A file of carbon intensities that is packed by gzip, its columns in one page each.
 pub fn gzipped(rows: usize) -> Vec<u8> {
-    let stamps = (0..rows as i64).collect();
-    let columns = [("timestamp", Values::Integers(stamps)), ("carbon_intensity", Values::Doubles(vec![1.0; rows]))];
     let gzip = WriterProperties::builder().set_compression(Compression::GZIP(GzipLevel::default()));
-    written(&columns, rows, gzip.set_dictionary_enabled(false).build())
+    intensities(rows, gzip.set_dictionary_enabled(false).build())
+}
+
+/// A file of carbon intensities, 0 and 1 in turn, its columns in one page each.
+pub fn intensities(rows: usize, properties: WriterProperties) -> Vec<u8> {
+    let stamps = (0..rows as i64).collect();
+    let values = (0..rows).map(|row| (row % 2) as f64).collect();
+    written(&[("timestamp", Values::Integers(stamps)), ("carbon_intensity", Values::Doubles(values))], rows, properties)
 }
 
 fn written(columns: &[(&str, Values)], most: usize, properties: WriterProperties) -> Vec<u8> {

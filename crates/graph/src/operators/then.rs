@@ -44,10 +44,13 @@ impl Operator for Then {
         self.second.infer(&[&self.between(inputs)?])
     }
 
-    /// What lies between the two is neither written nor read again.
+    /// What lies between the two, or its gradient, is neither written nor read again. Gradients of weights do not pass the second one, and updates read no values.
     fn work(&self, inputs: &[&Fact], outputs: &[Fact], phase: Phase) -> Work {
         let Ok(between) = self.between(inputs) else { return Work::default() };
-        let bytes = between.bytes();
+        let bytes = match phase {
+            Phase::Forward | Phase::BackwardInput => between.bytes(),
+            Phase::BackwardWeight | Phase::Update => 0.0,
+        };
         let (first, second) = (
             self.first.work(inputs, std::slice::from_ref(&between), phase),
             self.second.work(&[&between], outputs, phase),
@@ -73,7 +76,7 @@ impl Operator for Then {
 #[cfg(test)]
 mod tests {
     use super::{Array, Fact, Operator, Then};
-    use crate::operators::{Keep, Scalar, Split};
+    use crate::operators::{Keep, Linear, Scalar, Split};
     use crate::phase::Phase;
 
     #[test]
@@ -86,6 +89,17 @@ mod tests {
         assert_eq!(both.infer(&[&facts[0]]), Ok(vec![facts[1].clone()]));
         let work = both.work(&[&facts[0]], &facts[1..], Phase::Forward);
         assert_eq!((work.flops, work.moved, work.resident), (9.0, 16.0, 4.0));
+    }
+
+    #[test]
+    fn the_weights_of_the_first_are_updated_as_without_the_second() {
+        let first = Linear::default();
+        let both = Then { first: Box::new(first.clone().into()), second: Box::new(Keep { axis: 1, start: 0, end: 9, count: 1 }.into()) };
+        let [x, weight, between, left] = [&[1, 9, 2][..], &[2, 3], &[1, 9, 3], &[1, 1, 3]].map(Fact::fixed);
+        for phase in [Phase::BackwardWeight, Phase::Update] {
+            let alone = first.work(&[&x, &weight], std::slice::from_ref(&between), phase);
+            assert_eq!(both.work(&[&x, &weight], std::slice::from_ref(&left), phase), alone);
+        }
     }
 
     #[test]
