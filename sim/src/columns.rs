@@ -2,13 +2,11 @@
 use crate::error::Error;
 use crate::limits::Limits;
 use crate::measurements::no_such;
+use crate::page_values::{Plain, Values};
 use crate::pages;
-use crate::runs::Guarded;
 use crate::trace::Trace;
 use bytes::Bytes;
 use parquet::basic::{LogicalType, Repetition, TimeUnit, Type};
-use parquet::column::reader::{ColumnReader, ColumnReaderImpl, get_column_reader};
-use parquet::data_type::{ByteArray, DataType};
 use parquet::errors::ParquetError;
 use parquet::file::reader::{FileReader, SerializedFileReader};
 use parquet::schema::types::ColumnDescPtr;
@@ -64,17 +62,8 @@ impl Columns {
     pub fn integers(&self, name: &str) -> Result<Vec<i64>, Error> {
         let (index, column) = self.column(name)?;
         match column.physical_type() {
-            Type::INT64 => self.values(index, |reader| match reader {
-                ColumnReader::Int64ColumnReader(reader) => Some(reader),
-                _ => None,
-            }),
-            Type::INT32 => {
-                let values = self.values(index, |reader| match reader {
-                    ColumnReader::Int32ColumnReader(reader) => Some(reader),
-                    _ => None,
-                })?;
-                Ok(values.into_iter().map(i64::from).collect())
-            }
+            Type::INT64 => self.values(index),
+            Type::INT32 => Ok(self.values::<i32>(index)?.into_iter().map(i64::from).collect()),
             other => Err(wrong_type(name, "whole numbers", other)),
         }
     }
@@ -104,17 +93,8 @@ impl Columns {
     pub fn amounts(&self, name: &str) -> Result<Vec<f64>, Error> {
         let (index, column) = self.column(name)?;
         let numbers = match column.physical_type() {
-            Type::DOUBLE => self.values(index, |reader| match reader {
-                ColumnReader::DoubleColumnReader(reader) => Some(reader),
-                _ => None,
-            })?,
-            Type::FLOAT => {
-                let values = self.values(index, |reader| match reader {
-                    ColumnReader::FloatColumnReader(reader) => Some(reader),
-                    _ => None,
-                })?;
-                values.into_iter().map(f64::from).collect()
-            }
+            Type::DOUBLE => self.values(index)?,
+            Type::FLOAT => self.values::<f32>(index)?.into_iter().map(f64::from).collect(),
             _ => self.integers(name)?.into_iter().map(|number| number as f64).collect(),
         };
         let amount = |number: f64| (0.0..=Trace::MOST).contains(&number).then_some(number + 0.0);
@@ -130,16 +110,13 @@ impl Columns {
         if column.physical_type() != Type::BYTE_ARRAY {
             return Ok(self.integers(name)?.into_iter().map(|number| number.to_string()).collect());
         }
-        let values: Vec<ByteArray> = self.values(index, |reader| match reader {
-            ColumnReader::ByteArrayColumnReader(reader) => Some(reader),
-            _ => None,
-        })?;
+        let values: Vec<Bytes> = self.values(index)?;
         let bytes = values.iter().fold(0, |sum: usize, value| sum.saturating_add(value.len()));
         if bytes > self.limits.bytes {
             let expected = format!("at most {}", self.limits.bytes);
             return Err(Error::field(format!("{bytes} bytes in the texts of column `{name}`"), expected));
         }
-        self.each(name, values, |bytes| bytes.as_utf8().ok().map(str::to_string), "UTF-8 text")
+        self.each(name, values, |bytes| String::from_utf8(bytes.to_vec()).ok(), "UTF-8 text")
     }
 
     /// The error that a cell is not as `expected`; rows count from 0 here.
@@ -171,47 +148,30 @@ impl Columns {
         if plain { Ok((index, column)) } else { Err(Error::field(format!("column `{name}`"), "one value in each row")) }
     }
 
-    /// All values of a column, which `typed` takes out of the reader.
-    fn values<T: DataType>(
-        &self,
-        index: usize,
-        typed: impl Fn(ColumnReader) -> Option<ColumnReaderImpl<T>>,
-    ) -> Result<Vec<T::T>, Error> {
-        let mut values = Vec::new();
+    /// All values of a column.
+    fn values<T: Plain>(&self, index: usize) -> Result<Vec<T>, Error> {
+        let mut all = Vec::new();
         let mut room = self.limits.bytes;
         for group in 0..self.reader.num_row_groups() {
             let chunk = self.reader.metadata().row_group(group);
-            pages::check_chunk(&self.bytes, chunk.column(index), &mut room, self.limits.rows)?;
+            let column = chunk.column(index);
+            pages::check_chunk(&self.bytes, column, &mut room, self.limits.rows)?;
             let group = self.reader.get_row_group(group).map_err(broken)?;
-            let column = chunk.column(index).column_descr_ptr();
-            let levels = column.max_def_level() > 0;
-            let pages = Guarded { pages: group.get_column_page_reader(index).map_err(broken)?, levels };
-            let reader = typed(get_column_reader(column, Box::new(pages)));
-            let mut reader = reader.ok_or_else(|| Error::field("column", "the type that the schema says"))?;
+            let mut pages = group.get_column_page_reader(index).map_err(broken)?;
             let rows = usize::try_from(chunk.num_rows()).unwrap_or(0);
-            self.read_group(&mut reader, rows, &mut values)?;
-        }
-        Ok(values)
-    }
-
-    fn read_group<T: DataType>(
-        &self,
-        reader: &mut ColumnReaderImpl<T>,
-        rows: usize,
-        values: &mut Vec<T::T>,
-    ) -> Result<(), Error> {
-        let (mut left, mut levels) = (rows, Vec::new());
-        while left > 0 {
-            let before = values.len();
-            levels.clear();
-            let (read, ..) = reader.read_records(left.min(1 << 16), Some(&mut levels), None, values).map_err(broken)?;
-            if read == 0 || values.len() - before != read {
-                let row = before as u64 + levels.iter().position(|level| *level == 0).unwrap_or(0) as u64 + 1;
-                return Err(Error::cell(row, "", "an empty cell, expected a value in each row"));
+            let end = all.len().saturating_add(rows);
+            let mut values = Values::new(&mut all, column.column_descr().max_def_level() > 0);
+            while values.found.len() < end
+                && let Some(page) = pages.get_next_page().map_err(broken)?
+            {
+                values.take(page)?;
             }
-            left -= read;
+            if all.len() != end {
+                let name = column.column_path().string();
+                return Err(Error::field(format!("values in column `{name}` of the Parquet file"), "as many as rows"));
+            }
         }
-        Ok(())
+        Ok(all)
     }
 }
 

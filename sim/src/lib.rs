@@ -76,7 +76,11 @@ pub mod note;
 pub mod oracle;
 mod origin;
 #[cfg(feature = "full")]
+mod page_values;
+#[cfg(feature = "full")]
 mod pages;
+#[cfg(feature = "full")]
+mod parquet_structs;
 mod place;
 pub mod quantiles;
 pub mod random;
@@ -86,8 +90,6 @@ pub mod resource;
 pub mod resources;
 pub mod router;
 pub mod routers;
-#[cfg(feature = "full")]
-mod runs;
 pub mod samples;
 pub mod scenario;
 pub mod shrinkage;
@@ -102,6 +104,8 @@ pub mod supply;
 pub mod sweep;
 pub mod tables;
 pub mod text;
+#[cfg(feature = "full")]
+mod thrift;
 pub mod timing;
 pub mod trace;
 pub mod trace_file;

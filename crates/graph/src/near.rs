@@ -38,14 +38,6 @@ impl Near {
         order
     }
 
-    /// Whether a query sees a token, before what is causal is left out.
-    ///
-    /// # Panics
-    /// When the side is zero.
-    pub fn sees(&self, [query, token]: [usize; 2], lengths: [usize; 2], causal: bool) -> bool {
-        self.seen(query / self.side, lengths, causal).binary_search(&(token / self.side)).is_ok()
-    }
-
     /// Part of the pairs of a query and a token that are seen.
     ///
     /// # Panics

@@ -7,13 +7,15 @@ mod line;
 mod operands;
 mod peer;
 mod shapes;
+mod subject;
 mod versus;
 
 pub use case::{Case, Times};
 pub use error::Error;
 pub use line::{Line, geometric_mean};
 pub use peer::Peer;
-pub use shapes::{Shape, Shapes, Subject};
+pub use shapes::{Shape, Shapes};
+pub use subject::Subject;
 pub use versus::{Trial, active_against_dense, cuts_against_dense, tops_against_dense};
 
 use crate::limits::Limits;

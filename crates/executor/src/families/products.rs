@@ -6,7 +6,7 @@ use burn::backend::Dispatch;
 use burn::backend::ops::{FloatTensorOps, ModuleOps};
 use burn::tensor::ops::AttentionModuleOptions;
 use supple_graph::operators::{Attention, Gemm};
-use supple_graph::{Array, DType, Fact, Near, Op};
+use supple_graph::{DType, Fact, Op};
 
 pub(super) fn find(op: &Op, inputs: &[&Fact], _outputs: &[Fact]) -> Option<Runner> {
     if inputs.iter().any(|fact| fact.dtype != DType::F32) {
@@ -45,13 +45,13 @@ fn attention(op: &Attention, inputs: &[&Fact]) -> Option<Runner> {
     if op.causal && queries != tokens {
         return None;
     }
-    let (scale, near) = (op.scale, op.near);
+    let op = op.clone();
     let options = AttentionModuleOptions { scale: Some(op.scale), softcap: None, is_causal: op.causal };
     Some(Runner::of(move |mut operands, call| {
         let [q, k, v] = [operands.take()?, operands.take()?, operands.take()?];
         let mask = operands.take_optional();
         if call.mode.kernels && mask.is_none() {
-            let call = AttentionCall { scale, causal: options.is_causal, near, threads: call.mode.threads };
+            let call = AttentionCall { scale: op.scale, causal: op.causal, near: op.near, threads: call.mode.threads };
             if let Some(y) = layers::attention([&q, &k, &v], call) {
                 return Ok(y);
             }
@@ -61,27 +61,15 @@ fn attention(op: &Attention, inputs: &[&Fact]) -> Option<Runner> {
         if let Some(last) = scores.last_mut() {
             *last = tokens;
         }
-        let mask = match near {
-            Some(near) => {
-                let far = upload(&far(near, &scores, options.is_causal), DType::F32, call.device.as_dispatch());
-                Some(
-                    mask.into_iter()
-                        .fold(far, |far, mask| Dispatch::float_add(expand(far, &scores), expand(mask, &scores))),
-                )
-            }
-            None => mask,
-        };
-        let mask = mask.map(|mask| in_four(expand(mask, &scores)));
+        let hidden = op.near.map(|_| {
+            let hidden = op.hidden([scores[scores.len() - 2], tokens]);
+            expand(upload(&hidden, DType::F32, call.device.as_dispatch()), &scores)
+        });
+        let masks = mask.map(|mask| expand(mask, &scores)).into_iter().chain(hidden);
+        let mask = masks.reduce(Dispatch::float_add).map(in_four);
         let y = Dispatch::attention(in_four(q), in_four(k), in_four(v), None, mask, options);
         Ok(reshape(y, call.shape()))
     }))
-}
-
-/// What hides those of the scores that are not computed.
-fn far(near: Near, scores: &[usize], causal: bool) -> Array {
-    let lengths = [scores[scores.len() - 2], scores[scores.len() - 1]];
-    let number = |at: &[usize]| if near.sees([at[0], at[1]], lengths, causal) { 0.0 } else { f32::NEG_INFINITY };
-    Array::from_fn(&lengths, number)
 }
 
 /// All leading axes as one, behind one of length one.

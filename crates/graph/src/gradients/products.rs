@@ -1,10 +1,9 @@
 //! Sums of products.
-use crate::array::Array;
 use crate::error::{Error, Result};
 use crate::fact::{DType, Dim};
 use crate::gradient::Call;
 use crate::graph::Value;
-use crate::operators::{Attention, Constant, Linear, Op, Reduce, Reduction, Softmax, TopK, UnaryFunction};
+use crate::operators::{Constant, Linear, Op, Reduce, Reduction, Softmax, TopK, UnaryFunction};
 use crate::tape::Tape;
 
 /// `g Wᵀ`, `xᵀ g`, and the sum of g; where only some elements of x count, with zeros for the others.
@@ -107,11 +106,16 @@ pub fn attention(tape: &mut Tape, call: &Call<'_>, input: usize) -> Result<Optio
     let keys = tape.transpose(k)?;
     let scores = tape.product(q, keys)?;
     let mut scores = tape.line(op.scale, 0.0, scores)?;
-    let hidden = if op.causal || op.near.is_some() { Some(hidden(tape, op, scores)?) } else { None };
-    for mask in call.inputs.get(3).copied().into_iter().chain(hidden) {
+    let axis = tape.rank(scores) - 1;
+    if op.causal || op.near.is_some() {
+        let shape = tape.shape(scores);
+        let value = op.hidden([shape[axis - 1].count(), shape[axis].count()]);
+        let hidden = tape.add(Constant { value, dtype: DType::F32 }, &[])?;
+        scores = tape.sum(scores, hidden)?;
+    }
+    if let Some(&mask) = call.inputs.get(3) {
         scores = tape.sum(scores, mask)?;
     }
-    let axis = tape.rank(scores) - 1;
     let weights = tape.add(Softmax { axis }, &[scores])?;
     if input == 2 {
         let transposed = tape.transpose(weights)?;
@@ -133,12 +137,4 @@ pub fn attention(tape: &mut Tape, call: &Call<'_>, input: usize) -> Result<Optio
     }
     let back = tape.transpose(back)?;
     tape.product(back, q).map(Some)
-}
-
-/// What takes out of `scores` those that an attention does not compute.
-fn hidden(tape: &mut Tape, op: &Attention, scores: Value) -> Result<Value> {
-    let shape = tape.shape(scores);
-    let sides = [shape[shape.len() - 2].count(), shape[shape.len() - 1].count()];
-    let value = Array::from_fn(&sides, |at| if op.sees([at[0], at[1]], sides) { 0.0 } else { f32::NEG_INFINITY });
-    tape.add(Constant { value, dtype: DType::F32 }, &[])
 }

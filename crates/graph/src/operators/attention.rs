@@ -37,19 +37,25 @@ impl Attention {
         Self { scale, causal, near: None }
     }
 
-    /// Whether a query sees a token, of so many queries and tokens.
-    pub(crate) fn sees(&self, [query, token]: [usize; 2], lengths: [usize; 2]) -> bool {
-        let near = self.near.is_none_or(|near| near.sees([query, token], lengths, self.causal));
-        near && !(self.causal && token > query)
+    /// What is added to the scores, `[queries, tokens]`: negative infinity where a query does not see a token, and zero.
+    ///
+    /// # Panics
+    /// When blocks of scores have no side.
+    pub fn hidden(&self, lengths: [usize; 2]) -> Array {
+        let rows = |near: Near| (0..lengths[0].div_ceil(near.side)).map(move |row| near.seen(row, lengths, self.causal));
+        let seen = self.near.map(|near| (near.side, rows(near).collect::<Vec<_>>()));
+        Array::from_fn(&lengths, |at| {
+            let near = seen.as_ref().is_none_or(|(side, rows)| rows[at[0] / side].binary_search(&(at[1] / side)).is_ok());
+            if near && !(self.causal && at[1] > at[0]) { 0.0 } else { f32::NEG_INFINITY }
+        })
     }
 
-    /// The weights that a query gives to the tokens.
-    fn weights(&self, [q, k]: [&Array; 2], mask: Option<&Array>, at: &[usize]) -> Vec<f64> {
+    /// The weights that a query gives to the tokens that are not hidden.
+    fn weights(&self, [q, k, hidden]: [&Array; 3], mask: Option<&Array>, at: &[usize]) -> Vec<f64> {
         let (rank, width) = (at.len(), q.shape()[at.len() - 1]);
         let (mut left, mut right) = (at.to_vec(), at.to_vec());
-        let lengths = [q, k].map(|operand| operand.shape()[rank - 2]);
         let mut score = |token: usize| {
-            if !self.sees([at[rank - 2], token], lengths) {
+            if hidden.at(&[at[rank - 2], token]) < 0.0 {
                 return f64::NEG_INFINITY;
             }
             right[rank - 2] = token;
@@ -144,10 +150,11 @@ impl Operator for Attention {
         let rank = q.shape().len();
         let mut shape = q.shape().to_vec();
         shape[rank - 1] = v.shape()[rank - 1];
+        let hidden = self.hidden([q, k].map(|operand| operand.shape()[rank - 2]));
         let mut data = Vec::with_capacity(shape.iter().product());
         each_index(&shape[..rank - 1], |row| {
             let mut at = [row, &[0]].concat();
-            let weights = self.weights([q, k], mask, &at);
+            let weights = self.weights([q, k, &hidden], mask, &at);
             for feature in 0..shape[rank - 1] {
                 at[rank - 1] = feature;
                 let mut sum = 0.0;

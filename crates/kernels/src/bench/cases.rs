@@ -2,7 +2,7 @@
 use super::attention_case::AttentionCase;
 use super::case::Case;
 use super::operands::LayerCase;
-use super::shapes::Subject;
+use super::subject::Subject;
 use crate::layer::Layer;
 use crate::pack::Order;
 use crate::pattern::Active;

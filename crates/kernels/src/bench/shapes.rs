@@ -1,5 +1,6 @@
 //! A file of shapes, as peers read it too.
 use super::error::Error;
+use super::subject::Subject;
 use crate::attention::Attention;
 use crate::layer::{Conv2d, Layer, Linear};
 use serde::{Deserialize, Serialize};
@@ -73,33 +74,6 @@ fn one() -> usize {
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
 fn is_one(number: &usize) -> bool {
     *number == 1
-}
-
-/// What is measured.
-#[derive(Clone, Copy, Debug)]
-pub enum Subject {
-    /// A layer.
-    Layer(Layer),
-    /// An attention.
-    Attention(Attention),
-}
-
-impl Subject {
-    /// Floating-point operations of one pass forward, two for each multiply-add.
-    pub fn flops(&self) -> f64 {
-        match self {
-            Self::Layer(layer) => layer.flops(),
-            Self::Attention(attention) => attention.flops(),
-        }
-    }
-
-    /// Bytes of all operands of one pass, each once, with this part of a layer's weights.
-    pub fn bytes(&self, density: f64) -> f64 {
-        match self {
-            Self::Layer(layer) => layer.bytes(density),
-            Self::Attention(attention) => attention.bytes(),
-        }
-    }
 }
 
 /// A shape with its operator, as peers name both.
