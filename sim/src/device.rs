@@ -93,7 +93,7 @@ impl<'a> SimulatedDevice<'a> {
 
     /// Runs the gauge so often.
     fn gauge(&mut self, count: u64) {
-        let cost = self.watch.as_ref().map_or(Nanos::ZERO, Watch::cost);
+        let cost = self.watch.as_ref().map_or(Nanos::ZERO, |watch| watch.allowance().cost);
         if count > 0 {
             self.starved |= self.processor.work(Nanos(cost.0 * count)).is_err();
         }

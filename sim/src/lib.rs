@@ -151,6 +151,6 @@ pub use supply::Supply;
 pub use timing::{Calibration, Cold, Gauge, Timing};
 pub use trace::{End, Trace};
 pub use unit::Unit;
-pub use watch::Watch;
+pub use watch::{Allowance, Watch};
 pub use workload::{Arrival, Workload};
 pub use world::{Agenda, Limits, Model, StopReason, World};

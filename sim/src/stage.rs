@@ -8,7 +8,7 @@ use crate::scenario::Scenario;
 use crate::tables::Training;
 use crate::timing::Timing;
 use crate::trace::Trace;
-use crate::watch::Watch;
+use crate::watch::{Allowance, Watch};
 use crate::watched::Watched;
 use crate::workload::Arrival;
 use crate::world::StopReason;
@@ -27,8 +27,8 @@ pub struct Stage<'a> {
     bandwidth: Option<Trace>,
     /// The machine's own speed; `None` when always the one that it was measured at.
     speed: Option<Cow<'a, Trace>>,
-    /// What one run of a gauge takes of the processor, where there is one.
-    gauge: Option<Nanos>,
+    /// What a gauge takes of the processor, where there is one.
+    gauge: Option<Allowance>,
     arrivals: Vec<Arrival>,
     /// How much work each request is.
     sizes: Vec<f64>,
@@ -83,10 +83,10 @@ impl<'a> Stage<'a> {
         Self { speed: Some(Cow::Borrowed(speed)), ..self }
     }
 
-    /// The same with a gauge beside the work, as a live run has it, that takes so much of the processor each time.
+    /// The same with a gauge beside the work, as a live run may have it.
     #[must_use]
-    pub fn gauged(self, cost: Nanos) -> Self {
-        Self { gauge: Some(cost), ..self }
+    pub fn gauged(self, gauge: Option<Allowance>) -> Self {
+        Self { gauge, ..self }
     }
 
     /// The requests offered, ascending. With a trace that stops, those that would arrive later are not.
@@ -106,7 +106,7 @@ impl<'a> Stage<'a> {
             ..Pace::default()
         });
         let device = match self.gauge {
-            Some(cost) => device.with_watch(Watch::new(self.trace, cost)),
+            Some(allowance) => device.with_watch(Watch::new(self.trace, allowance)),
             None => device,
         };
         match self.timing {

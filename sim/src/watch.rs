@@ -2,41 +2,49 @@
 use crate::trace::Trace;
 use supple_strategy::Nanos;
 
-/// Part of the processor time that the share gives which a gauge may take.
-const PART: f64 = 0.01;
 /// How often in a row it runs at most, where there was no time for it before.
 const MOST: u64 = 8;
 /// The least share that it is spread over.
 const LEAST: f64 = 0.02;
+
+/// What a gauge takes of the processor.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Allowance {
+    /// One run.
+    pub cost: Nanos,
+    /// All runs, at most, as a part of the processor time that the share gives.
+    pub part: f64,
+}
 
 /// When a gauge, the small fixed piece of work that tells a machine's speed, is due beside other work of its thread. It depends on the share, and on when
 /// there is room.
 #[derive(Clone, Debug)]
 pub struct Watch<'a> {
     share: &'a Trace,
-    cost: Nanos,
+    allowance: Allowance,
     due: Nanos,
 }
 
 impl<'a> Watch<'a> {
-    /// For a gauge that takes so much of the processor each time, beside work under this share.
-    pub fn new(share: &'a Trace, cost: Nanos) -> Self {
-        Self { share, cost, due: Nanos::ZERO }
+    /// For a gauge that takes so much of the processor, beside work under this share.
+    pub fn new(share: &'a Trace, allowance: Allowance) -> Self {
+        Self { share, allowance, due: Nanos::ZERO }
     }
 
-    /// What one run takes of the processor.
-    pub fn cost(&self) -> Nanos {
-        self.cost
+    /// What the gauge takes.
+    pub fn allowance(&self) -> Allowance {
+        self.allowance
     }
 
     /// From one run to the next, under the share of this time.
     pub fn period(&self, now: Nanos) -> Nanos {
-        Nanos::from_seconds(self.cost.seconds() / PART / self.share.at(now).max(LEAST))
+        let Allowance { cost, part } = self.allowance;
+        Nanos::from_seconds(cost.seconds() / part / self.share.at(now).max(LEAST))
     }
 
     /// How often to run it now, in an idle gap of this length.
     pub fn idle(&mut self, now: Nanos, gap: Nanos) -> u64 {
-        let fits = gap.0 > 2 * self.cost.0;
+        let fits = gap.0 > 2 * self.allowance.cost.0;
         if now >= self.due && fits { self.take(now, 1) } else { 0 }
     }
 

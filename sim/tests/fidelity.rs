@@ -4,7 +4,7 @@ use common::{ladder, scenario, trace};
 use proptest::prelude::*;
 use supple_sim::fidelity::{deviations, kendall_tau};
 use supple_sim::shrinkage::{Estimate, shrunk};
-use supple_sim::{Cold, End, Look, Looks, Scenario, Speeds, Stage, Timing, Trace, Unit, Watch};
+use supple_sim::{Allowance, Cold, End, Look, Looks, Scenario, Speeds, Stage, Timing, Trace, Unit, Watch};
 use supple_strategy::policies::Hold;
 use supple_strategy::{Nanos, Spread};
 
@@ -210,11 +210,11 @@ proptest! {
 }
 
 proptest! {
-    /// A gauge takes no more than a hundredth of what the share gives, and as much where there is always room.
+    /// A gauge takes no more than its part of what the share gives, and as much where there is always room.
     #[test]
-    fn a_gauge_takes_its_part_and_no_more(share in 0.02..1.0f64, cost in 10_000u64..1_000_000, pieces in prop::collection::vec((0u64..20_000_000, any::<bool>()), 1..200)) {
+    fn a_gauge_takes_its_part_and_no_more(share in 0.02..1.0f64, cost in 10_000u64..1_000_000, part in 0.002..0.1f64, pieces in prop::collection::vec((0u64..20_000_000, any::<bool>()), 1..200)) {
         let share = trace(&[(0, share)]);
-        let mut watch = Watch::new(&share, Nanos(cost));
+        let mut watch = Watch::new(&share, Allowance { cost: Nanos(cost), part });
         let (mut now, mut runs) = (Nanos::ZERO, 0);
         for (length, idle) in pieces {
             let length = Nanos(length);
@@ -266,6 +266,6 @@ fn a_gauge_beside_the_work_takes_its_time() {
     let wait = Timing { wait_s: 0.002, ..Timing::default() };
     assert_eq!(ends(stage.clone()), [100.0, 1100.0, 2100.0]);
     assert_eq!(ends(stage.clone().timed(&wait)), [100.0, 1202.0, 2202.0]);
-    let gauged = ends(stage.gauged(Nanos::from_seconds(0.001)));
+    let gauged = ends(stage.gauged(Some(Allowance { cost: Nanos::from_seconds(0.001), part: 0.01 })));
     assert!(gauged[0] >= 100.0 && gauged[2] >= 2100.0, "{gauged:?}");
 }

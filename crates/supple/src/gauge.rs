@@ -1,19 +1,26 @@
 //! The machine's own speed during a live run, told by a small fixed piece of work of the same thread.
 use crate::ladders::DENSITIES;
 use crate::machine::processor_time;
+use crate::training::Batches;
 use crate::{Model, samples};
 use anyhow::{Context, Result};
+use std::cell::RefCell;
+use std::slice::from_ref;
 use std::time::{Duration, Instant};
-use supple_executor::{Backend, Executor};
-use supple_graph::{Array, Density};
+use supple_executor::{AdamConfig, Backend, Batch, Executor, Trainer};
+use supple_graph::{Array, Density, Setting};
 use supple_models::Data;
-use supple_sim::{Speeds, Trace, Watch};
+use supple_sim::{Allowance, Speeds, Trace, Watch};
 use supple_strategy::Nanos;
 
-/// Samples that the gauge computes.
+/// Samples of a pass.
 const ROWS: usize = 2;
 /// Runs before the one that is timed: with them it takes the same, within 2 %, whatever ran before.
 const WARM: usize = 2;
+/// Samples of a step.
+const STEP_ROWS: usize = 4;
+/// Parts of the processor time that the share gives which passes and steps may take: a step takes ten times as long as a pass.
+const PARTS: [f64; 2] = [0.01, 0.04];
 /// Runs that tell what a run takes.
 const TRIED: u32 = 8;
 /// Part of its processor time that may pass besides: where more did, a quota stopped it or others went before, and what it took is no measure.
@@ -23,8 +30,30 @@ const DISTURBED: f64 = 0.25;
 /// runs beside, and depends on no request, no rung and no policy.
 #[derive(Debug)]
 pub struct Gauge {
-    executor: Executor,
-    input: Array,
+    work: RefCell<Work>,
+    /// Part of the processor time that the share gives which it may take.
+    part: f64,
+}
+
+#[derive(Debug)]
+enum Work {
+    Pass { executor: Executor, input: Array },
+    Step { trainer: Trainer, batch: Batch, setting: Setting },
+}
+
+impl Work {
+    fn run(&mut self) -> Result<()> {
+        match self {
+            Self::Pass { executor, input } => drop(executor.run(input)?),
+            Self::Step { trainer, batch, setting } => drop(trainer.step(batch, from_ref(setting))?),
+        }
+        Ok(())
+    }
+}
+
+fn lowest(model: &Model) -> Setting {
+    let lowest = DENSITIES.into_iter().filter_map(Density::new).min().unwrap_or(Density::FULL);
+    model.elastic().analysis().uniform(lowest)
 }
 
 /// What it took.
@@ -39,19 +68,28 @@ struct Took {
 }
 
 impl Gauge {
-    /// The gauge that this model makes.
+    /// For passes of this model: one forward.
     ///
     /// # Errors
     /// When the data are fewer than it needs, or the model cannot run.
     pub fn of(model: &Model, data: &Data, backend: Backend) -> Result<Self> {
-        let lowest = DENSITIES.into_iter().filter_map(Density::new).min().unwrap_or(Density::FULL);
-        let setting = model.elastic().analysis().uniform(lowest);
+        let setting = lowest(model);
         let mut executor = model.executor(backend)?;
         executor.prepare(&setting)?;
         executor.apply(&setting)?;
         let batches = samples::fresh(&data.held_out, ROWS);
         let input = batches.into_iter().next().context("held-out data: expected at least one row")?.input;
-        Ok(Self { executor, input })
+        Ok(Self { work: RefCell::new(Work::Pass { executor, input }), part: PARTS[0] })
+    }
+
+    /// For training steps of this model: one of a trainer of its own.
+    ///
+    /// # Errors
+    /// When the model cannot be trained.
+    pub fn of_steps(model: &Model, data: &Data, backend: Backend) -> Result<Self> {
+        let trainer = Trainer::new(model.elastic().clone(), model.weights(), AdamConfig::default(), backend)?;
+        let batch = Batches::new(&data.train, 0, STEP_ROWS).of_step(0);
+        Ok(Self { work: RefCell::new(Work::Step { trainer, batch, setting: lowest(model) }), part: PARTS[1] })
     }
 
     /// What it takes of the processor now, in seconds.
@@ -64,12 +102,13 @@ impl Gauge {
 
     /// Runs for the caches, and once that is timed.
     fn run(&self) -> Result<Took> {
+        let mut work = self.work.try_borrow_mut()?;
         let before = processor_time();
         for _ in 0..WARM {
-            self.executor.run(&self.input)?;
+            work.run()?;
         }
         let (start, begun) = (Instant::now(), processor_time());
-        self.executor.run(&self.input)?;
+        work.run()?;
         let (end, wall) = (processor_time(), start.elapsed().as_secs_f64());
         let (seconds, cost) = ((end - begun).seconds(), (end - before).seconds());
         Ok(Took { seconds, cost, undisturbed: wall <= (1.0 + DISTURBED) * seconds })
@@ -105,12 +144,13 @@ impl<'a> Watching<'a> {
         gauge.run()?;
         let costs = (0..TRIED).map(|_| gauge.run().map(|took| took.cost)).sum::<Result<f64>>()?;
         let cost = Nanos::from_seconds(costs / f64::from(TRIED));
-        Ok(Self { gauge, watch: Watch::new(share, cost), speeds: Speeds::default() })
+        let allowance = Allowance { cost, part: gauge.part };
+        Ok(Self { gauge, watch: Watch::new(share, allowance), speeds: Speeds::default() })
     }
 
-    /// What one run takes of the processor.
-    pub fn cost(&self) -> Nanos {
-        self.watch.cost()
+    /// What the gauge takes of the processor.
+    pub fn allowance(&self) -> Allowance {
+        self.watch.allowance()
     }
 
     /// In an idle gap of this length.

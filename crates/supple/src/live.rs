@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 use supple_executor::{Batch, Executor, Score, Trainer};
 use supple_graph::Setting;
-use supple_sim::{PlantName, Run, Scenario, Speeds, Trace, TrainingRun};
+use supple_sim::{Allowance, PlantName, Run, Scenario, Speeds, Trace, TrainingRun};
 use supple_strategy::drive::{serve, train};
 use supple_strategy::{Changing, Job, Ladder, Nanos, Outcome, Plant, Policy};
 
@@ -137,8 +137,8 @@ pub struct Replay {
     pub switches: Vec<Nanos>,
     /// What the gauge took beside the work of this thread; nothing without one.
     pub speeds: Speeds,
-    /// What one run of the gauge takes of the processor; nothing without one.
-    pub gauge: Nanos,
+    /// What the gauge takes of the processor, where there is one.
+    pub gauge: Option<Allowance>,
 }
 
 /// What a live run is made under.
@@ -203,7 +203,7 @@ fn under_trace<'a, E: Engine, T>(
     }
     drop(played);
     let LivePlant { service, switches, watch, .. } = plant;
-    let gauge = watch.as_ref().map_or(Nanos::ZERO, Watching::cost);
+    let gauge = watch.as_ref().map(Watching::allowance);
     let speeds = watch.map(|watch| watch.speeds).unwrap_or_default();
     Ok((made?, Replay { mechanism, worst_lateness, probe, service, switches, speeds, gauge }))
 }

@@ -10,8 +10,8 @@ use anyhow::{Context, Result, bail};
 use std::time::{Duration, Instant};
 use supple_executor::{Batch, Executor};
 use supple_sim::fidelity::Observed;
-use supple_sim::{Looks, Report, Run, Scenario, Speeds, Stage, Timing, Trace};
-use supple_strategy::{Ladder, Nanos};
+use supple_sim::{Allowance, Looks, Report, Run, Scenario, Speeds, Stage, Timing, Trace};
+use supple_strategy::Ladder;
 
 /// Serves a scenario live, once a policy, and simulates the same where asked.
 ///
@@ -48,8 +48,8 @@ pub(crate) struct Live {
     pub looks: Looks,
     pub speeds: Speeds,
     pub probe: Vec<Duration>,
-    /// What one run of the gauge took of the processor.
-    pub gauge: Nanos,
+    /// What the gauge took of the processor.
+    pub gauge: Option<Allowance>,
 }
 
 fn live_only(scenario: &Scenario, live: Vec<Live>) -> Report {

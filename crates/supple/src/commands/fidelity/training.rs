@@ -5,15 +5,16 @@ use crate::commands::{policy, read_json};
 use crate::gauge::Gauge;
 use crate::ladders::guide_trainer;
 use crate::live::{Conditions, Replay, train_live};
-use crate::machine::Tid;
+use crate::machine::{Tid, processor_time};
 use crate::model::Model;
 use crate::options::Fidelity;
 use crate::stop;
 use crate::throttle::probe::phase_ms;
 use crate::training::Batches;
 use anyhow::{Context, Result};
+use std::slice::from_ref;
 use std::time::Instant;
-use supple_executor::{AdamConfig, Backend, Batch, Trainer, measure};
+use supple_executor::{AdamConfig, Backend, Batch, Trainer};
 use supple_graph::Setting;
 use supple_models::ModelName;
 use supple_sim::fidelity::Observed;
@@ -24,8 +25,6 @@ use supple_strategy::{Ladder, Nanos};
 
 /// Turns of all rungs in one look, and steps of a rung in one turn.
 const LOOK: [usize; 2] = [6, 3];
-/// Runs of the gauge before and after the steps of a rung.
-const GAUGED: usize = 4;
 
 /// Each policy's training runs live, one in each scene, and simulated: on one thread, from fresh weights; the steps are timed before and after each live run.
 ///
@@ -41,7 +40,7 @@ pub(crate) fn both(options: &Fidelity, scenes: &[(Scenario, Trace)], names: &[St
     let input = batches.of_step(0);
     let stamp = model.stamp(backend, 1, wanted.batch as usize, &data.name);
     let ladder = step_ladder(fresh(&model, backend)?, &input, stamp)?;
-    let gauge = Gauge::of(&model, &data, backend)?;
+    let gauge = Gauge::of_steps(&model, &data, backend)?;
     let timing = timing(options)?;
     let mut pairs = Vec::new();
     for (run, (scenario, trace)) in scenes.iter().enumerate() {
@@ -116,14 +115,24 @@ impl Lesson<'_> {
         let [turns, steps] = LOOK;
         let mut trainer = fresh(self.model, self.backend)?;
         guide_trainer(&mut trainer, &self.ladder.layers);
-        let gauged = || (0..GAUGED).map(|_| self.gauge.seconds()).collect::<Result<Vec<f64>>>();
         let settings: Vec<Setting> = self.ladder.rungs().iter().map(|rung| rung.setting.clone()).collect();
         for (rung, setting) in (0..turns).flat_map(|_| settings.iter().enumerate()) {
             let when = Nanos(origin.elapsed().as_nanos() as u64);
-            let before = gauged()?;
-            let times = measure::step_times(&mut trainer, std::slice::from_ref(setting), &self.input, [1, steps])?;
-            let (times, gauge) = (times.concat(), geometric_mean(&[before, gauged()?].concat()));
-            looks.0.push(Look { when, rung, changed: times[0], times, gauge });
+            let (mut times, mut gauges) = (Vec::new(), Vec::new());
+            trainer.thin_anew();
+            for _ in 0..=steps {
+                let before = processor_time();
+                trainer.step(&self.input, from_ref(setting))?;
+                times.push((processor_time() - before).seconds());
+                gauges.push(self.gauge.seconds()?);
+            }
+            looks.0.push(Look {
+                when,
+                rung,
+                changed: times[0],
+                times: times.split_off(1),
+                gauge: geometric_mean(&gauges),
+            });
         }
         Ok(())
     }
