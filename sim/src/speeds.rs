@@ -13,10 +13,13 @@ const TOGETHER: usize = 8;
 const SHORT: Nanos = Nanos(100_000_000);
 /// The span in which looks tell a power: so many pieces of the gauge that what single ones happen to meet does not hide it.
 const LONG: Nanos = Nanos(1_000_000_000);
-/// What is known of a power before anything was measured: work like the gauge goes as the gauge does.
-const LIKE_THE_GAUGE: Estimate = Estimate { value: 1.0, variance: 0.04 };
+/// What is known of a power before anything was measured: the slopes over spans of live runs were 0.5 to 1, since a gauge meets the machine in moments that the
+/// work beside it does not meet.
+const LIKE_THE_GAUGE: Estimate = Estimate { value: 0.75, variance: 0.02 };
 /// The part of the variance of service times that is never the speed's.
 const LEFT: f64 = 0.1;
+/// The part of the moves of a speed, at least, that is not its error, where they tell a power.
+const MOVED: f64 = 0.5;
 /// Powers that are believed.
 const POWERS: (f64, f64) = (0.0, 2.0);
 
@@ -117,10 +120,20 @@ impl Looks {
     }
 
     /// For each of so many rungs the power `p` with which its times go as the speed to the `-p`: by least squares over the logarithms of what it took in spans of
-    /// time, drawn to that of all rungs.
+    /// time, without what the errors of the speeds make them flatter (errors in variables: Fuller, 1987), drawn to that of all rungs.
     pub fn powers(&self, rungs: usize) -> Vec<f64> {
-        let estimates: Vec<Estimate> = (0..rungs).map(|rung| slope(&self.spans(rung))).collect();
+        let error = self.error();
+        let estimates: Vec<Estimate> = (0..rungs).map(|rung| slope(&self.spans(rung), error)).collect();
         shrunk(&estimates, LIKE_THE_GAUGE).into_iter().map(|power| power.clamp(POWERS.0, POWERS.1)).collect()
+    }
+
+    /// The variance of the error of the logarithm of a span's speed: what the gauge took in a span differs, and a span has few pieces.
+    fn error(&self) -> f64 {
+        let spans = self.0.chunk_by(|a, b| a.when.0 / LONG.0 == b.when.0 / LONG.0).filter(|looks| looks.len() > 1);
+        let of_span = |looks: &[Look]| {
+            square(&centred(&logarithms(looks.iter().map(|look| &look.gauge)))) / (looks.len() - 1) as f64
+        };
+        mean(&spans.map(of_span).collect::<Vec<_>>())
     }
 
     /// For each span in which a rung was looked at the logarithms of the slowness then, and of what it took.
@@ -158,17 +171,19 @@ impl Looks {
     }
 }
 
-/// The slope of a line through points, and the variance of its error; nothing is found of fewer than three, or of points above one another.
-fn slope(points: &[(f64, f64)]) -> Estimate {
+/// The slope of a line through points whose first coordinates have errors of this variance, and the variance of its error; nothing is found of fewer than three, or
+/// where the first coordinates hardly differ by more than their errors.
+fn slope(points: &[(f64, f64)], error: f64) -> Estimate {
     let (xs, ys): (Vec<f64>, Vec<f64>) = points.iter().copied().unzip();
     let (xs, ys) = (centred(&xs), centred(&ys));
     let square: f64 = xs.iter().map(|x| x * x).sum();
-    if points.len() < 3 || square < f64::EPSILON {
+    let moved = square - (points.len() as f64 - 1.0) * error;
+    if points.len() < 3 || square < f64::EPSILON || moved < MOVED * square {
         return Estimate { value: 0.0, variance: f64::INFINITY };
     }
-    let value = xs.iter().zip(&ys).map(|(x, y)| x * y).sum::<f64>() / square;
+    let value = xs.iter().zip(&ys).map(|(x, y)| x * y).sum::<f64>() / moved;
     let left: f64 = xs.iter().zip(&ys).map(|(x, y)| (y - value * x).powi(2)).sum();
-    Estimate { value, variance: left / (points.len() - 2) as f64 / square }
+    Estimate { value, variance: left * square / (points.len() - 2) as f64 / (moved * moved) }
 }
 
 /// Pieces in a row whose mean tells the speed once; the last ones belong to those before, unless there are enough of them.

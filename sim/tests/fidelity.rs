@@ -2,7 +2,9 @@
 mod common;
 use common::{ladder, scenario, trace};
 use proptest::prelude::*;
+use rand::RngExt;
 use supple_sim::fidelity::{deviations, kendall_tau};
+use supple_sim::random::stream;
 use supple_sim::shrinkage::{Estimate, shrunk};
 use supple_sim::{Allowance, Cold, End, Look, Looks, Scenario, Speeds, Stage, Timing, Trace, Unit, Watch};
 use supple_strategy::policies::Hold;
@@ -168,6 +170,31 @@ fn what_is_no_speed_is_refused_where_it_stands() {
     );
 }
 
+/// Forty seconds, ten looks in each, at two speeds in turn, or at one; single pieces of the gauge differ more. Without regard to that the slope is a third too
+/// flat, and zero where the speed stands still.
+#[test]
+fn pieces_that_differ_do_not_make_powers_flatter() {
+    let mut random = stream(7, "fidelity", "gauge");
+    let mut power = |speeds: [f64; 2]| {
+        let mut look = |i: u64| {
+            let speed = speeds[(i / 10 % 2) as usize];
+            let time = 1e-3 / speed.powf(0.9) * random.random_range(0.99..1.01);
+            let piece = random.random_range(0.6..1.4);
+            Look {
+                when: Nanos(i * 100_000_000),
+                rung: 0,
+                changed: time,
+                times: vec![time],
+                gauge: 1e-4 * piece / speed,
+            }
+        };
+        Looks((0..400).map(&mut look).collect()).powers(1)[0]
+    };
+    let [moved, still] = [[1.0, 1.2], [1.0, 1.0]].map(&mut power);
+    assert!((0.8..1.0).contains(&moved), "{moved}");
+    assert!(still > 0.6, "{still}");
+}
+
 /// Eight pieces a speed; what is left over belongs to the last one.
 #[test]
 fn a_speed_is_the_mean_of_some_pieces() {
@@ -192,7 +219,7 @@ proptest! {
         };
         let looks = Looks(speeds.iter().enumerate().map(look).collect());
         let powers = looks.powers(1);
-        let between = exponent.min(1.0) - 1e-9..=exponent.max(1.0) + 1e-9;
+        let between = exponent.min(0.75) - 1e-9..=exponent.max(0.75) + 1e-9;
         prop_assert!(between.contains(&powers[0]), "{powers:?}");
         let services = looks.services(&[exponent]).expect("services");
         let points = services[0].points();
