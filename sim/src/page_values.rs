@@ -121,11 +121,13 @@ fn split(page: Page, levels: bool) -> Option<(Option<Levels>, Bytes)> {
     match page {
         Page::DataPage { buf, .. } if !levels => Some((None, buf)),
         Page::DataPage { mut buf, num_values, def_level_encoding, .. } => {
-            let runs = def_level_encoding == Encoding::RLE;
-            let length =
-                if runs { usize::try_from(i32::take(&mut buf)?).ok()? } else { (num_values as usize).div_ceil(8) };
-            let levels = (length <= buf.len()).then(|| buf.split_to(length))?;
-            Some((Some(if runs { Levels::Runs(levels) } else { Levels::Bits(levels) }), buf))
+            let levels = if def_level_encoding == Encoding::RLE {
+                Levels::Runs(Bytes::take(&mut buf)?)
+            } else {
+                let length = (num_values as usize).div_ceil(8);
+                Levels::Bits((length <= buf.len()).then(|| buf.split_to(length))?)
+            };
+            Some((Some(levels), buf))
         }
         Page::DataPageV2 { mut buf, def_levels_byte_len, rep_levels_byte_len, .. } => {
             let before = rep_levels_byte_len as usize;

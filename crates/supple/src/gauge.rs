@@ -19,8 +19,10 @@ const ROWS: usize = 2;
 const WARM: usize = 2;
 /// Samples of a step.
 const STEP_ROWS: usize = 4;
-/// Parts of the processor time that the share gives which passes and steps may take: a step takes ten times as long as a pass.
-const PARTS: [f64; 2] = [0.01, 0.04];
+/// Part of the processor time that the share gives which passes may take.
+const PASSES: f64 = 0.01;
+/// The same of steps, which take ten times as long.
+const STEPS: f64 = 0.04;
 /// Runs that tell what a run takes.
 const TRIED: u32 = 8;
 /// Part of its processor time that may pass besides: where more did, a quota stopped it or others went before, and what it took is no measure.
@@ -79,7 +81,7 @@ impl Gauge {
         executor.apply(&setting)?;
         let batches = samples::fresh(&data.held_out, ROWS);
         let input = batches.into_iter().next().context("held-out data: expected at least one row")?.input;
-        Ok(Self { work: RefCell::new(Work::Pass { executor, input }), part: PARTS[0] })
+        Ok(Self { work: RefCell::new(Work::Pass { executor, input }), part: PASSES })
     }
 
     /// For training steps of this model: one of a trainer of its own.
@@ -87,9 +89,9 @@ impl Gauge {
     /// # Errors
     /// When the model cannot be trained.
     pub fn of_steps(model: &Model, data: &Data, backend: Backend) -> Result<Self> {
-        let trainer = Trainer::new(model.elastic().clone(), model.weights(), AdamConfig::default(), backend)?;
+        let trainer = model.trainer(AdamConfig::default(), backend)?;
         let batch = Batches::new(&data.train, 0, STEP_ROWS).of_step(0);
-        Ok(Self { work: RefCell::new(Work::Step { trainer, batch, setting: lowest(model) }), part: PARTS[1] })
+        Ok(Self { work: RefCell::new(Work::Step { trainer, batch, setting: lowest(model) }), part: STEPS })
     }
 
     /// What it takes of the processor now, in seconds.

@@ -3,7 +3,7 @@ use crate::machine;
 use anyhow::{Context, Result};
 use std::path::Path;
 use std::sync::Arc;
-use supple_executor::{About, Backend, Executor, ModelFile};
+use supple_executor::{About, AdamConfig, Backend, Executor, ModelFile, Trainer};
 use supple_graph::{Elastic, Weights};
 use supple_models::{Data, ModelName};
 use supple_sim::write_atomically;
@@ -97,6 +97,14 @@ impl Model {
     /// When its weights do not fit its graph.
     pub fn executor(&self, backend: Backend) -> Result<Executor> {
         Ok(Executor::new(self.elastic.clone(), self.weights(), backend)?)
+    }
+
+    /// A trainer from its weights.
+    ///
+    /// # Errors
+    /// When its weights do not fit its graph.
+    pub fn trainer(&self, adam: AdamConfig, backend: Backend) -> Result<Trainer> {
+        Ok(Trainer::new(self.elastic.clone(), self.weights(), adam, backend)?)
     }
 
     /// The stamp of what is measured of it here and now.

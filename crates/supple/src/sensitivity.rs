@@ -4,7 +4,7 @@ use crate::model::Model;
 use anyhow::{Result, ensure};
 use rand::RngExt;
 use supple_executor::scores::{UnitScores, unit_scores};
-use supple_executor::{AdamConfig, Batch, Executor, Trainer, measure};
+use supple_executor::{AdamConfig, Batch, Executor, measure};
 use supple_graph::{Analysis, Choice, Density, Phase, Setting, Site, SiteId, SparsityKind};
 use supple_sim::random::{Stream, stream};
 use supple_strategy::sensitivity::{Alone, Combined, SiteLosses};
@@ -35,7 +35,7 @@ pub fn measure(
     combined: usize,
 ) -> Result<Sensitivity> {
     ensure!(!calibration.is_empty(), "held-out data: expected at least one row");
-    let trainer = Trainer::new(model.elastic().clone(), model.weights(), AdamConfig::default(), executor.backend())?;
+    let trainer = model.trainer(AdamConfig::default(), executor.backend())?;
     let scores = unit_scores(&trainer, calibration)?;
     let analysis = model.elastic().analysis().clone();
     let mut meter = Meter { executor, calibration, dense: Quality::default() };

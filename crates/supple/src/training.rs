@@ -112,7 +112,7 @@ impl<'a> Training<'a> {
     /// When the weights do not fit the graph.
     pub fn new(model: Model, data: &'a Data, options: Options, out: &Path, backend: Backend) -> Result<Self> {
         let adam = AdamConfig { rate: options.rate, ..AdamConfig::default() };
-        let trainer = Trainer::new(model.elastic().clone(), model.weights(), adam, backend)?.with_thinning_every(1);
+        let trainer = model.trainer(adam, backend)?.with_thinning_every(1);
         Ok(Self { model, data, options, backend, trainer, step: 0, checkpoint: checkpoint_of(out) })
     }
 

@@ -143,8 +143,7 @@ fn density(source: &Source, batch: usize, train: bool, kind: Option<&str>, commo
     let all: Vec<Everywhere> = ladders::uniform(model.elastic(), phases).filter(wanted).collect();
     let settings: Vec<Setting> = all.iter().map(|everywhere| everywhere.setting.clone()).collect();
     let (times, what) = if train {
-        let (adam, backend) = (AdamConfig::default(), executor.backend());
-        let trainer = Trainer::new(model.elastic().clone(), model.weights(), adam, backend)?;
+        let trainer = model.trainer(AdamConfig::default(), executor.backend())?;
         let mut trainer = trainer.with_threads(usize::from(source.threads));
         ladders::guide_trainer(&mut trainer, &layers);
         (step_times(&mut trainer, &settings, input)?, "step_ms")

@@ -37,7 +37,7 @@ pub fn run(options: &Train) -> Result<End> {
     let model = Model::fresh(options.model.parse()?, &data, options.seed)?;
     let backend = options.common.backend()?;
     let adam = AdamConfig { rate: options.rate, ..AdamConfig::default() };
-    let fresh = || Trainer::new(model.elastic().clone(), model.weights(), adam, backend);
+    let fresh = || model.trainer(adam, backend);
     let threads = rayon::current_num_threads();
     let stamp = model.stamp(backend, threads, wanted.batch as usize, &data.name);
     let mut batches = Batches::new(&data.train, options.seed, wanted.batch as usize);

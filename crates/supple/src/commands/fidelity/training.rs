@@ -67,7 +67,7 @@ fn timing(options: &Fidelity) -> Result<Timing> {
 }
 
 fn fresh(model: &Model, backend: Backend) -> Result<Trainer> {
-    Ok(Trainer::new(model.elastic().clone(), model.weights(), AdamConfig::default(), backend)?)
+    model.trainer(AdamConfig::default(), backend)
 }
 
 /// What every policy trains alike.
