@@ -2,7 +2,7 @@
 use supple_sim::format::{Content, Gaps, ReadOptions, Times};
 use supple_sim::limits::Limits;
 use supple_sim::formats::{ALL, read_bytes};
-use supple_sim::trace_file::{events_csv, measurements_csv, trace_csv, trace_parquet};
+use supple_sim::trace::file::{events_csv, measurements_csv, trace_csv, trace_parquet};
 
 /// Reads bytes as one format, strictly and leniently; what was read must be written and, where a format reads it, read back.
 ///

@@ -1,6 +1,6 @@
 //! A scenario of either form: one model on one machine, or a fleet.
 use crate::error::Error;
-use crate::fleet_scenario::FleetScenario;
+use crate::fleet::scenario::FleetScenario;
 use crate::scenario::Scenario;
 use std::path::Path;
 use toml::de::DeTable;

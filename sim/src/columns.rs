@@ -1,15 +1,19 @@
 //! Parquet files of plain columns.
+mod pages;
+mod structs;
+mod thrift;
+mod values;
+
 use crate::error::Error;
 use crate::limits::Limits;
 use crate::measurements::no_such;
-use crate::page_values::{Plain, Values};
-use crate::pages;
 use crate::trace::Trace;
 use bytes::Bytes;
 use parquet::basic::{LogicalType, Repetition, TimeUnit, Type};
 use parquet::errors::ParquetError;
 use parquet::file::reader::{FileReader, SerializedFileReader};
 use parquet::schema::types::ColumnDescPtr;
+use values::{Plain, Values};
 
 /// A Parquet file whose columns hold one value in each row. Rows count from 1 in errors.
 pub struct Columns {

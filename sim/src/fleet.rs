@@ -1,4 +1,8 @@
 //! Models served and trained on machines.
+pub mod scenario;
+pub mod stage;
+pub mod tables;
+
 use crate::actor::{Actor, Doing, Next, Role, Service, Trainee, Training};
 use crate::event::EventId;
 use crate::machine::{Left, Machine, Task, TaskId};

@@ -57,9 +57,6 @@ pub mod event;
 pub mod events;
 pub mod fidelity;
 pub mod fleet;
-pub mod fleet_scenario;
-pub mod fleet_stage;
-pub mod fleet_tables;
 pub mod format;
 pub mod formats;
 pub mod generator;
@@ -75,12 +72,6 @@ pub mod mechanism;
 pub mod note;
 pub mod oracle;
 mod origin;
-#[cfg(feature = "full")]
-mod page_values;
-#[cfg(feature = "full")]
-mod pages;
-#[cfg(feature = "full")]
-mod parquet_structs;
 mod place;
 pub mod quantiles;
 pub mod random;
@@ -104,14 +95,8 @@ pub mod supply;
 pub mod sweep;
 pub mod tables;
 pub mod text;
-#[cfg(feature = "full")]
-mod thrift;
 pub mod timing;
 pub mod trace;
-pub mod trace_file;
-#[cfg(feature = "full")]
-mod trace_parquet;
-pub mod trace_table;
 pub mod unit;
 pub mod watch;
 mod watched;
@@ -127,8 +112,8 @@ pub use error::Error;
 pub use event::{EventId, EventQueue};
 pub use events::Events;
 pub use fleet::Fleet;
-pub use fleet_scenario::FleetScenario;
-pub use fleet_stage::{Driven, FleetStage};
+pub use fleet::scenario::FleetScenario;
+pub use fleet::stage::{Driven, FleetStage};
 pub use format::{Content, ReadOptions, Source, TraceFormat};
 pub use machine::{Machine, Task};
 pub use measurements::Measurements;

@@ -1,5 +1,5 @@
 //! What came out of the runs of a scenario.
-use crate::fleet_scenario::FleetScenario;
+use crate::fleet::scenario::FleetScenario;
 use crate::scenario::Scenario;
 use serde::{Deserialize, Serialize};
 

@@ -8,7 +8,7 @@ use crate::origin::Origin;
 use crate::place::line_column;
 use crate::tables::{Bandwidth, Device, Request as RequestTable, Training, Wants, positive};
 use crate::trace::Trace;
-use crate::trace_table::TraceTable;
+use crate::trace::table::TraceTable;
 use crate::unit::Unit;
 use crate::workload::Arrival;
 use serde::Deserialize;

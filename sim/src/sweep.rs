@@ -15,8 +15,8 @@ pub use row::{MachineRow, Row};
 
 use crate::any_scenario::AnyScenario;
 use crate::error::Error;
-use crate::fleet_scenario::FleetScenario;
-use crate::fleet_stage::FleetStage;
+use crate::fleet::scenario::FleetScenario;
+use crate::fleet::stage::FleetStage;
 use crate::oracle::{best_found, hindsight, hindsight_training};
 use crate::random::fnv1a;
 use crate::report::FleetRun;

@@ -1,4 +1,9 @@
 //! A resource over time.
+pub mod file;
+#[cfg(feature = "full")]
+pub(crate) mod parquet;
+pub mod table;
+
 use crate::error::Error;
 use crate::random::{mixed, stream};
 use crate::unit::Unit;

@@ -5,7 +5,7 @@ use supple_sim::format::{Content, Gaps, ReadOptions};
 use supple_sim::formats::{by_name, read_bytes};
 use supple_sim::limits::Limits;
 use supple_sim::trace::Blocks;
-use supple_sim::trace_file::{events_csv, trace_csv, trace_parquet};
+use supple_sim::trace::file::{events_csv, trace_csv, trace_parquet};
 use supple_sim::{End, Error, Source, Trace, TraceFormat, Unit};
 use supple_strategy::Nanos;
 

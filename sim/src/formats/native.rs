@@ -9,7 +9,7 @@ use crate::text::{Sheet, clipped};
 use crate::trace::Trace;
 use crate::unit::Unit;
 
-/// What [`trace_file`](crate::trace_file) writes.
+/// What [`trace::file`](crate::trace::file) writes.
 ///
 /// - CSV of a trace: the header `seconds,UNIT`, where the unit is `share` for a share of the processor; a time in seconds, and the value from
 ///   then on. A last line `SECONDS,end` says when the trace ends; without it the last value lasts as long as the one before.
@@ -33,7 +33,7 @@ impl TraceFormat for Native {
         let known = first.strip_prefix("seconds,").is_some_and(|unit| Unit::parse(unit.trim()).is_some());
         #[cfg(feature = "full")]
         if source.is_parquet() {
-            return crate::trace_parquet::knows(source);
+            return crate::trace::parquet::knows(source);
         }
         known || first.split(',').next() == Some("arrival_s")
     }
@@ -41,7 +41,7 @@ impl TraceFormat for Native {
     fn read(&self, source: &Source<'_>, options: &ReadOptions) -> Result<Noted<Content>, Error> {
         #[cfg(feature = "full")]
         if source.is_parquet() {
-            return crate::trace_parquet::read(source, options);
+            return crate::trace::parquet::read(source, options);
         }
         let mut sheet = source.sheet(options.limits)?;
         match sheet.header()?.first().map(String::as_str) {

@@ -2,7 +2,7 @@
 use super::allowed;
 use crate::error::Error;
 use crate::fleet::Fleet;
-use crate::fleet_stage::FleetStage;
+use crate::fleet::stage::FleetStage;
 use crate::report::{FleetRun, Run};
 use crate::resources::AnyResource;
 use crate::workloads::AnyWorkload;

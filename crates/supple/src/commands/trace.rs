@@ -8,7 +8,8 @@ use serde_json::json;
 use std::path::Path;
 use std::time::Duration;
 use supple_sim::format::{Content, Gaps, ReadOptions, Times};
-use supple_sim::{Trace, formats, trace_file, write_atomically};
+use supple_sim::trace::file::{events_csv, measurements_csv, trace_csv, trace_parquet};
+use supple_sim::{Trace, formats, write_atomically};
 use supple_strategy::Nanos;
 
 /// Shows what trace files hold, converts them to Supple's own form, and writes the traces of scenarios.
@@ -115,12 +116,12 @@ fn write(path: &Path, content: Content) -> Result<()> {
         _ => bail!("{}: expected a name that ends with .csv or .parquet", path.display()),
     };
     let one = |trace: &Trace| match parquet {
-        true => trace_file::trace_parquet(trace),
-        false => Ok(trace_file::trace_csv(trace).into_bytes()),
+        true => trace_parquet(trace),
+        false => Ok(trace_csv(trace).into_bytes()),
     };
     let bytes = match content {
-        Content::Events(events) if !parquet => trace_file::events_csv(&events).into_bytes(),
-        Content::Measurements(measured) if !parquet => trace_file::measurements_csv(&measured).into_bytes(),
+        Content::Events(events) if !parquet => events_csv(&events).into_bytes(),
+        Content::Measurements(measured) if !parquet => measurements_csv(&measured).into_bytes(),
         content => one(&content.into_trace(None).context("one trace at a time can be written (--series)")?)?,
     };
     Ok(write_atomically(path, &bytes)?)

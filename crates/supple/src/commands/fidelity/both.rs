@@ -2,7 +2,8 @@
 use anyhow::Result;
 use std::path::Path;
 use supple_sim::fidelity::Observed;
-use supple_sim::{Trace, trace_file, write_atomically};
+use supple_sim::trace::file::trace_csv;
+use supple_sim::{Trace, write_atomically};
 use supple_strategy::Nanos;
 
 /// A live run with its twins.
@@ -28,7 +29,7 @@ pub(crate) fn write(pairs: &[Pair], folder: &Path) -> Result<()> {
     write_atomically(&folder.join("records.csv"), records(pairs).as_bytes())?;
     for Pair { run, live, speed, .. } in pairs {
         let file = folder.join(format!("{}.{run}.speed.csv", live.policy));
-        write_atomically(&file, trace_file::trace_csv(speed).as_bytes())?;
+        write_atomically(&file, trace_csv(speed).as_bytes())?;
     }
     Ok(())
 }

@@ -1,5 +1,5 @@
 //! The structs of Parquet's footer and of the headers of its pages, as in the format's `parquet.thrift`, version 2.12.
-use crate::thrift::Type::{self, Binary, Bool, Byte, Double, I16, I32, I64, List, Struct};
+use crate::columns::thrift::Type::{self, Binary, Bool, Byte, Double, I16, I32, I64, List, Struct};
 
 /// Of the whole file.
 pub(crate) const FOOTER: Type = Struct(&[

@@ -1,6 +1,6 @@
 //! Machines, models, a router, demands, policy and seed of a run, in TOML.
 use crate::error::Error;
-use crate::fleet_tables::{Machine, Model};
+use crate::fleet::tables::{Machine, Model};
 use crate::origin::Origin;
 use crate::routers::RouterName;
 use crate::scenario::read_checked;

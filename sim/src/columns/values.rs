@@ -1,7 +1,7 @@
 //! The values in the pages of a Parquet column. The decoders of the crate `parquet` trust what they read, and panic where it is cut off or names what is not
 //! there; these refuse it.
+use crate::columns::thrift::varint;
 use crate::error::Error;
-use crate::thrift::varint;
 use bytes::Bytes;
 use parquet::basic::Encoding;
 use parquet::column::page::Page;

@@ -3,7 +3,7 @@ use crate::error::Error;
 use crate::load_table::Load;
 use crate::resources::Heat;
 use crate::tables::{Device, MechanismName, Request, Training, Wants, at_least_one};
-use crate::trace_table::{Map, TraceTable};
+use crate::trace::table::{Map, TraceTable};
 use serde::Deserialize;
 use std::path::PathBuf;
 use supple_strategy::Nanos;

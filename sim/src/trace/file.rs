@@ -6,7 +6,7 @@ use std::fmt::Write;
 use supple_strategy::Nanos;
 
 #[cfg(feature = "full")]
-pub use crate::trace_parquet::trace_parquet;
+pub use crate::trace::parquet::trace_parquet;
 
 /// A trace as CSV. Its end policy is not written: the scenario says it.
 pub fn trace_csv(trace: &Trace) -> String {

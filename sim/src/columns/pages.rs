@@ -1,8 +1,8 @@
 //! Guards before a Parquet file is read: the reader takes fields by their ids, whatever they hold, walks through lists as long as they say they are, and
 //! allocates what headers of pages ask for.
+use crate::columns::structs::{FOOTER, PAGE};
+use crate::columns::thrift::{NUMBER, STRUCT, Thrift};
 use crate::error::Error;
-use crate::parquet_structs::{FOOTER, PAGE};
-use crate::thrift::{NUMBER, STRUCT, Thrift};
 use flate2::read::MultiGzDecoder;
 use parquet::basic::Compression;
 use parquet::file::metadata::ColumnChunkMetaData;
