@@ -95,7 +95,9 @@ pub(crate) fn relu<S: Simd>(simd: S, v: S::f32s) -> S::f32s {
 #[inline(always)]
 pub(crate) fn relu_all<S: Simd>(simd: S, values: &mut [f32]) {
     let (head, tail) = S::as_mut_simd_f32s(values);
-    head.iter_mut().for_each(|v| *v = relu(simd, *v));
+    for v in head {
+        *v = relu(simd, *v);
+    }
     tail.iter_mut().filter(|v| **v < 0.0).for_each(|v| *v = 0.0);
 }
 
@@ -171,7 +173,10 @@ pub(crate) fn copy_few(from: &[f32], to: &mut [f32]) {
 pub(crate) fn are_finite<S: Simd>(simd: S, values: &[f32]) -> bool {
     let (head, tail) = S::as_simd_f32s(values);
     let zero = simd.splat_f32s(0.0);
-    let sum = head.iter().fold(zero, |sum, v| multiply_add(simd, *v, zero, sum));
+    let mut sum = zero;
+    for v in head {
+        sum = multiply_add(simd, *v, zero, sum);
+    }
     (simd.reduce_sum_f32s(sum) + tail.iter().map(|v| v * 0.0).sum::<f32>()) == 0.0
 }
 
@@ -181,9 +186,11 @@ pub(crate) fn sum<S: Simd>(simd: S, values: &[f32]) -> f32 {
     let (vectors, rest) = S::as_simd_f32s(values);
     let mut sums = [simd.splat_f32s(0.0); 4];
     for some in vectors.chunks(4) {
-        sums.iter_mut().zip(some).for_each(|(sum, v)| *sum = simd.add_f32s(*sum, *v));
+        for (sum, v) in sums.iter_mut().zip(some) {
+            *sum = simd.add_f32s(*sum, *v);
+        }
     }
-    sums.into_iter().map(|sum| simd.reduce_sum_f32s(sum)).sum::<f32>() + rest.iter().sum::<f32>()
+    total(simd, sums) + rest.iter().sum::<f32>()
 }
 
 /// The sum of the products of two lines, as many as the shorter has.
@@ -193,11 +200,19 @@ pub(crate) fn dot<S: Simd>(simd: S, a: &[f32], b: &[f32]) -> f32 {
     let ((a, a_rest), (b, b_rest)) = (S::as_simd_f32s(&a[..length]), S::as_simd_f32s(&b[..length]));
     let mut sums = [simd.splat_f32s(0.0); 4];
     for (a, b) in a.chunks(4).zip(b.chunks(4)) {
-        let pairs = a.iter().zip(b);
-        sums.iter_mut().zip(pairs).for_each(|(sum, (a, b))| *sum = multiply_add(simd, *a, *b, *sum));
+        for (sum, (a, b)) in sums.iter_mut().zip(a.iter().zip(b)) {
+            *sum = multiply_add(simd, *a, *b, *sum);
+        }
     }
     let rest: f32 = a_rest.iter().zip(b_rest).map(|(a, b)| a * b).sum();
-    sums.into_iter().map(|sum| simd.reduce_sum_f32s(sum)).sum::<f32>() + rest
+    total(simd, sums) + rest
+}
+
+/// The sum of all lanes.
+#[inline(always)]
+fn total<S: Simd>(simd: S, sums: [S::f32s; 4]) -> f32 {
+    let [a, b, c, d] = sums;
+    simd.reduce_sum_f32s(simd.add_f32s(simd.add_f32s(a, b), simd.add_f32s(c, d)))
 }
 
 /// The largest of those that are numbers; minus infinity of none.
@@ -207,7 +222,9 @@ pub(crate) fn largest<S: Simd>(simd: S, values: &[f32]) -> f32 {
     let larger = |top, v| simd.select_f32s(simd.less_than_f32s(top, v), v, top);
     let mut tops = [simd.splat_f32s(f32::NEG_INFINITY); 2];
     for some in vectors.chunks(2) {
-        tops.iter_mut().zip(some).for_each(|(top, v)| *top = larger(*top, *v));
+        for (top, v) in tops.iter_mut().zip(some) {
+            *top = larger(*top, *v);
+        }
     }
     let top = simd.reduce_max_f32s(larger(tops[0], tops[1]));
     rest.iter().fold(top, |top, &v| if v > top { v } else { top })

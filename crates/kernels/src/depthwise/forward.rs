@@ -3,7 +3,7 @@ use super::layout::{Dealt, products, span};
 use super::line::correlate;
 use crate::layer::Conv2d;
 use crate::pool::Scratch;
-use crate::simd::{copy, relu};
+use crate::simd::{copy, relu_all};
 use pulp::{Simd, WithSimd};
 
 pub(crate) struct Forward<'a> {
@@ -45,9 +45,7 @@ impl WithSimd for Forward<'_> {
                 products(conv, |from, element, to| y[to] += w[element] * x[from]);
             }
             if self.relu {
-                let (head, tail) = S::as_mut_simd_f32s(y);
-                head.iter_mut().for_each(|v| *v = relu(simd, *v));
-                tail.iter_mut().filter(|v| **v < 0.0).for_each(|v| *v = 0.0);
+                relu_all(simd, y);
             }
         }
     }

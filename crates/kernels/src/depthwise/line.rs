@@ -65,18 +65,3 @@ pub(super) fn products<S: Simd>(simd: S, line: &[f32], plane: &[f32], places: &[
         *sum += simd.reduce_sum_f32s(vector) + rest;
     }
 }
-
-/// Accumulators of a sum.
-const SUMS: usize = 4;
-
-/// The sum of all.
-#[inline(always)]
-pub(super) fn sum<S: Simd>(simd: S, values: &[f32]) -> f32 {
-    let (head, tail) = S::as_simd_f32s(values);
-    let mut sums = [simd.splat_f32s(0.0); SUMS];
-    for vectors in head.chunks(SUMS) {
-        sums.iter_mut().zip(vectors).for_each(|(sum, v)| *sum = simd.add_f32s(*sum, *v));
-    }
-    let sums = sums.map(|sum| simd.reduce_sum_f32s(sum));
-    sums.iter().sum::<f32>() + tail.iter().sum::<f32>()
-}

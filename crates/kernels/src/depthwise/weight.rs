@@ -1,9 +1,9 @@
 //! The gradients of the weights and the bias of one output channel.
 use super::layout::{Dealt, products, span};
-use super::line::{self, ELEMENTS, sum};
+use super::line::{self, ELEMENTS};
 use crate::layer::Conv2d;
 use crate::pool::Scratch;
-use crate::simd::{are_finite, copy};
+use crate::simd::{are_finite, copy, sum};
 use pulp::{Simd, WithSimd};
 
 pub(crate) struct BackwardWeight<'a> {

@@ -165,10 +165,12 @@ impl Dots<'_> {
                 sum[k % 2] = multiply_add(simd, d, line[k], sum[k % 2]);
             }
         }
-        std::array::from_fn(|l| {
-            let rest: f32 = tail.iter().zip(lines[l].1).map(|(a, b)| a * b).sum();
-            simd.reduce_sum_f32s(simd.add_f32s(sums[l][0], sums[l][1])) + rest
-        })
+        let mut dots = [0.0; LINES];
+        for (dot, ([even, odd], (_, line))) in dots.iter_mut().zip(sums.into_iter().zip(lines)) {
+            let rest: f32 = tail.iter().zip(line).map(|(a, b)| a * b).sum();
+            *dot = simd.reduce_sum_f32s(simd.add_f32s(even, odd)) + rest;
+        }
+        dots
     }
 }
 
