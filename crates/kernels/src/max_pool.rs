@@ -1,9 +1,12 @@
 //! The largest element of each window of a plane.
+mod gradient;
+mod largest;
+
 use crate::error::Error;
-use crate::pool::{Scratch, for_each};
+use crate::pool::for_each;
 use crate::simd::dispatch;
-use pulp::{Simd, WithSimd};
-use std::ops::Range;
+use gradient::Gradient;
+use largest::Largest;
 
 const NAME: &str = "max_pool";
 /// Elements of x below which one thread is fastest.
@@ -38,7 +41,7 @@ impl MaxPool {
             self.windows[a].checked_mul(self.stride[a])?.checked_add(window)
         };
         let steps = self.stride.iter().chain(&self.dilation).all(|&step| step > 0);
-        let few = self.size[0].checked_mul(self.size[1]).is_some_and(|n| n < NOWHERE as usize);
+        let few = self.size[0].checked_mul(self.size[1]).is_some_and(|n| n < u32::MAX as usize);
         if !few || !steps || counts(0).is_none() || counts(1).is_none() || self.padding.iter().any(|&pad| pad > WIDEST)
         {
             return Err(Error::new(NAME, format!("{self:?} has no windows")));
@@ -102,157 +105,5 @@ impl MaxPool {
         let begin = (first + outside * step).saturating_sub(pad);
         let left = self.size[axis].saturating_sub(begin).div_ceil(step);
         (begin, left.min(self.kernel[axis] - outside))
-    }
-
-    /// The windows along the last axis whose element `tap` lies in the plane, and where the first of these elements is.
-    #[inline(always)]
-    fn columns(&self, tap: usize) -> (Range<usize>, usize) {
-        let (far, step, pad) = (tap * self.dilation[1], self.stride[1], self.padding[1]);
-        let first = pad.saturating_sub(far).div_ceil(step);
-        let end = (self.size[1] + pad).saturating_sub(far).div_ceil(step).min(self.windows[1]);
-        (first.min(end)..end, (first * step + far).saturating_sub(pad))
-    }
-}
-
-#[inline(always)]
-fn beats(new: f32, best: f32) -> bool {
-    new > best || new.is_nan()
-}
-
-/// All windows of some planes: rows of a window first, all columns at once, then columns.
-struct Largest<'a> {
-    pool: &'a MaxPool,
-    x: &'a [f32],
-    y: &'a mut [f32],
-}
-
-impl WithSimd for Largest<'_> {
-    type Output = ();
-
-    #[inline(always)]
-    fn with_simd<S: Simd>(self, _: S) {
-        let Self { pool, x, y } = self;
-        let MaxPool { size: [height, width], windows: [rows, columns], kernel, stride, padding, dilation, .. } = *pool;
-        if rows * columns == 0 {
-            return;
-        }
-        let mut line = Scratch::new(padding[1] + width);
-        line.fill(f32::NEG_INFINITY);
-        for (plane, y) in y.chunks_exact_mut(rows * columns).enumerate() {
-            let x = &x[plane * height * width..][..height * width];
-            for (i, y) in y.chunks_exact_mut(columns).enumerate() {
-                let (top, count) = pool.inside(0, i);
-                let inner = &mut line[padding[1]..];
-                inner.fill(f32::NEG_INFINITY);
-                for k in 0..count {
-                    raise(inner, &x[(top + k * dilation[0]) * width..][..width]);
-                }
-                y.fill(f32::NEG_INFINITY);
-                for l in 0..kernel[1] {
-                    let from = line.get(l * dilation[1]..).unwrap_or_default();
-                    match stride[1] {
-                        1 => raise(y, from),
-                        2 => raise_steps::<2>(y, from),
-                        3 => raise_steps::<3>(y, from),
-                        step => raise_all(y, from.chunks(step)),
-                    }
-                }
-            }
-        }
-    }
-}
-
-#[inline(always)]
-fn raise(to: &mut [f32], from: &[f32]) {
-    for (best, &v) in to.iter_mut().zip(from) {
-        *best = if beats(v, *best) { v } else { *best };
-    }
-}
-
-#[inline(always)]
-fn raise_steps<const STEP: usize>(to: &mut [f32], from: &[f32]) {
-    let (whole, rest) = from.as_chunks::<STEP>();
-    let count = whole.len().min(to.len());
-    for (best, v) in to.iter_mut().zip(whole) {
-        *best = if beats(v[0], *best) { v[0] } else { *best };
-    }
-    raise_all(&mut to[count..], rest.chunks(STEP));
-}
-
-#[inline(always)]
-fn raise_all<'a>(to: &mut [f32], from: impl Iterator<Item = &'a [f32]>) {
-    for (best, v) in to.iter_mut().zip(from) {
-        *best = if beats(v[0], *best) { v[0] } else { *best };
-    }
-}
-
-/// The gradients of some planes: in a row of windows, each element of the window for all columns at once.
-struct Gradient<'a> {
-    pool: &'a MaxPool,
-    x: &'a [f32],
-    dy: &'a [f32],
-    dx: &'a mut [f32],
-}
-
-/// No element of the window has been seen yet.
-const NOWHERE: u32 = u32::MAX;
-
-impl WithSimd for Gradient<'_> {
-    type Output = ();
-
-    #[inline(always)]
-    fn with_simd<S: Simd>(self, _: S) {
-        let Self { pool, x, dy, dx } = self;
-        let MaxPool { size: [height, width], windows: [rows, columns], kernel, stride, dilation, .. } = *pool;
-        dx.fill(0.0);
-        if rows * columns == 0 {
-            return;
-        }
-        let mut best = Scratch::new(columns);
-        let mut places = vec![NOWHERE; columns];
-        for (plane, dy) in dy.chunks_exact(rows * columns).enumerate() {
-            let x = &x[plane * height * width..][..height * width];
-            let dx = &mut dx[plane * height * width..][..height * width];
-            for (i, dy) in dy.chunks_exact(columns).enumerate() {
-                let (top, count) = pool.inside(0, i);
-                best.fill(f32::NEG_INFINITY);
-                places.fill(NOWHERE);
-                for (k, l) in (0..count).flat_map(|k| (0..kernel[1]).map(move |l| (k, l))) {
-                    let (range, column) = pool.columns(l);
-                    let first = (top + k * dilation[0]) * width + column;
-                    let (best, places) = (&mut best[range.clone()], &mut places[range]);
-                    match stride[1] {
-                        1 => seek::<1>(best, places, x, first),
-                        2 => seek::<2>(best, places, x, first),
-                        step => seek_all(best, places, x, first, step),
-                    }
-                }
-                for (&place, &dy) in places.iter().zip(dy).filter(|(place, _)| **place != NOWHERE) {
-                    dx[place as usize] += dy;
-                }
-            }
-        }
-    }
-}
-
-#[inline(always)]
-fn seek<const STEP: usize>(best: &mut [f32], places: &mut [u32], x: &[f32], first: usize) {
-    let (whole, _) = x.get(first..).unwrap_or_default().as_chunks::<STEP>();
-    let count = whole.len().min(best.len());
-    for (i, ((best, place), v)) in best[..count].iter_mut().zip(&mut places[..count]).zip(whole).enumerate() {
-        let better = beats(v[0], *best) || *place == NOWHERE;
-        *best = if better { v[0] } else { *best };
-        *place = if better { (first + i * STEP) as u32 } else { *place };
-    }
-    seek_all(&mut best[count..], &mut places[count..], x, first + count * STEP, STEP);
-}
-
-#[inline(always)]
-fn seek_all(best: &mut [f32], places: &mut [u32], x: &[f32], first: usize, step: usize) {
-    for (i, (best, place)) in best.iter_mut().zip(places).enumerate() {
-        let at = first + i * step;
-        if beats(x[at], *best) || *place == NOWHERE {
-            (*best, *place) = (x[at], at as u32);
-        }
     }
 }

@@ -34,6 +34,16 @@ pub(crate) fn spread<S: Simd>(simd: S, from: &[f32], to: &mut [f32], step: usize
     }
 }
 
+/// `to[i * step] += from[i]` for all of `from`.
+#[inline(always)]
+pub(crate) fn add_spread<S: Simd>(simd: S, from: &[f32], to: &mut [f32], step: usize) {
+    let done = if step == 2 { add_spread_second(simd, from, to) } else { 0 };
+    let places = to[done * step..].iter_mut().step_by(step);
+    for (sum, v) in places.zip(&from[done..]) {
+        *sum += v;
+    }
+}
+
 #[inline(always)]
 fn one_by_one(from: &[f32], step: usize, to: &mut [f32]) {
     if let Some(last) = to.len().checked_sub(1) {
@@ -87,6 +97,35 @@ fn spread_second<S: Simd>(simd: S, from: &[f32], to: &mut [f32]) -> usize {
     0
 }
 
+/// [`add_spread`] to every second element with the exchanges of a machine that has them: how many it added.
+#[inline(always)]
+fn add_spread_second<S: Simd>(simd: S, from: &[f32], to: &mut [f32]) -> usize {
+    #[cfg(target_arch = "x86_64")]
+    if let Some(v3) = eights(simd) {
+        let (from, _) = from.as_chunks::<8>();
+        let (to, _) = to.as_chunks_mut::<16>();
+        for (from, to) in from.iter().zip(&mut *to) {
+            let [low, high]: [__m256; 2] = bytemuck::cast(*to);
+            let [first, second] = apart(v3, bytemuck::cast(*from), v3.avx._mm256_setzero_ps());
+            *to = bytemuck::cast([v3.avx._mm256_add_ps(low, first), v3.avx._mm256_add_ps(high, second)]);
+        }
+        return 8 * from.len().min(to.len());
+    }
+    let _ = (simd, from, to);
+    0
+}
+
+/// The elements of a line, each followed by one of another line.
+#[cfg(target_arch = "x86_64")]
+#[inline(always)]
+fn apart(v3: V3, a: __m256, b: __m256) -> [__m256; 2] {
+    let mixed = [v3.avx._mm256_unpacklo_ps(a, b), v3.avx._mm256_unpackhi_ps(a, b)];
+    [
+        v3.avx._mm256_permute2f128_ps::<0x20>(mixed[0], mixed[1]),
+        v3.avx._mm256_permute2f128_ps::<0x31>(mixed[0], mixed[1]),
+    ]
+}
+
 /// Every second element of the sixteen.
 #[cfg(target_arch = "x86_64")]
 #[inline(always)]
@@ -101,9 +140,7 @@ fn evens(v3: V3, low: [f32; 8], high: [f32; 8]) -> [f32; 8] {
 fn blend(v3: V3, from: [f32; 8], to: &mut [f32; 16]) {
     let [low, high]: [__m256; 2] = bytemuck::cast(*to);
     let from: __m256 = bytemuck::cast(from);
-    let mixed = [v3.avx._mm256_unpacklo_ps(from, from), v3.avx._mm256_unpackhi_ps(from, from)];
-    let first = v3.avx._mm256_permute2f128_ps::<0x20>(mixed[0], mixed[1]);
-    let second = v3.avx._mm256_permute2f128_ps::<0x31>(mixed[0], mixed[1]);
+    let [first, second] = apart(v3, from, from);
     let blended =
         [v3.avx._mm256_blend_ps::<0b1010_1010>(first, low), v3.avx._mm256_blend_ps::<0b1010_1010>(second, high)];
     *to = bytemuck::cast(blended);
@@ -126,8 +163,27 @@ mod tests {
             prop_assert!(found.iter().enumerate().all(|(i, &v)| v == (i * step) as f32));
             let mut back = vec![-1.0; length];
             dispatch(Move { from: &found, to: &mut back, step, back: true });
-            let expected = (0..length).map(|i| if i % step == 0 { i as f32 } else { -1.0 });
-            prop_assert!(back.iter().copied().eq(expected));
+            let expected = |between: f32, times: f32| {
+                (0..length).map(move |i| if i % step == 0 { i as f32 * times } else { between })
+            };
+            prop_assert!(back.iter().copied().eq(expected(-1.0, 1.0)));
+            dispatch(Add { from: &found, to: &mut back, step });
+            prop_assert!(back.iter().copied().eq(expected(-1.0, 2.0)));
+        }
+    }
+
+    struct Add<'a> {
+        from: &'a [f32],
+        to: &'a mut [f32],
+        step: usize,
+    }
+
+    impl WithSimd for Add<'_> {
+        type Output = ();
+
+        #[inline(always)]
+        fn with_simd<S: Simd>(self, simd: S) {
+            add_spread(simd, self.from, self.to, self.step);
         }
     }
 

@@ -58,8 +58,9 @@ fn bits(values: &[f32]) -> Vec<u32> {
 proptest! {
     #[test]
     fn output_and_gradient_are_those_of_the_definition(
-        (pool, x, dy) in pool().prop_flat_map(|pool| {
-            let value = prop_oneof![30 => (-4i8..4).prop_map(f32::from), 1 => Just(f32::NAN)];
+        (pool, x, dy) in (pool(), 0..2u32).prop_flat_map(|(pool, odd)| {
+            let odd = prop_oneof![odd => Just(f32::NAN), odd => Just(f32::NEG_INFINITY), 1 => Just(f32::MIN)];
+            let value = prop_oneof![60 => (-4i8..4).prop_map(f32::from), 2 => odd];
             let x = prop::collection::vec(value, pool.planes * pool.size[0] * pool.size[1]);
             let dy = prop::collection::vec((1i8..9).prop_map(f32::from), pool.planes * pool.windows[0] * pool.windows[1]);
             (Just(pool), x, dy)
@@ -72,6 +73,21 @@ proptest! {
         pool.backward(&x, &dy, &mut gradient, threads).unwrap();
         prop_assert_eq!(bits(&found), bits(&y));
         prop_assert_eq!(gradient, dx);
+    }
+}
+
+#[test]
+fn long_rows_are_taken_one_by_one() {
+    let size = [7, 5000];
+    let x: Vec<f32> = (0..2 * 7 * 5000u32).map(|i| (i.wrapping_mul(2_654_435_761) >> 28) as f32).collect();
+    for (kernel, stride, padding, windows) in [([2, 2], [2, 2], [0, 0], [3, 2500]), ([3, 3], [1, 2], [1, 1], [7, 2500])]
+    {
+        let pool = MaxPool { planes: 2, size, windows, kernel, stride, padding, dilation: [1, 1] };
+        let dy: Vec<f32> = (0..2 * windows[0] * windows[1]).map(|i| (i % 7) as f32).collect();
+        let (mut y, mut dx) = (vec![0.0; dy.len()], vec![0.0; x.len()]);
+        pool.forward(&x, &mut y, 1).unwrap();
+        pool.backward(&x, &dy, &mut dx, 1).unwrap();
+        assert_eq!((y, dx), plain(&pool, &x, &dy));
     }
 }
 
