@@ -43,12 +43,12 @@ pub(crate) const WIDEST: usize = 4;
 #[inline(always)]
 pub(crate) fn prefetch(to: &[f32]) {
     #[cfg(target_arch = "x86_64")]
-    for line in to.chunks(LINE) {
+    for element in to.iter().step_by(LINE).chain(to.last()) {
         use std::arch::x86_64::{_MM_HINT_T1, _mm_prefetch};
         // SAFETY: a prefetch reads nothing, and SSE is part of the architecture.
         #[expect(unsafe_code, reason = "there is no safe prefetch")]
         unsafe {
-            _mm_prefetch::<_MM_HINT_T1>(line.as_ptr().cast());
+            _mm_prefetch::<_MM_HINT_T1>(std::ptr::from_ref(element).cast());
         }
     }
     #[cfg(not(target_arch = "x86_64"))]
