@@ -24,6 +24,8 @@ pub(crate) struct Wiring {
     outputs: Vec<usize>,
     /// The node of the layer that can apply this node's ReLU.
     layer_of: Vec<Option<usize>>,
+    /// Whether a ReLU alone reads this node's value, which is a layer's.
+    cuts: Vec<bool>,
 }
 
 impl Wiring {
@@ -44,8 +46,10 @@ impl Wiring {
             let source = sources[id.0].first().filter(|value| readers[place(value)] == 1 && is_relu(graph, id))?;
             is_layer(graph, source.node).then_some(source.node.0)
         };
-        let layer_of = graph.ids().map(alone).collect();
-        Self { first, inputs, readers, outputs, layer_of }
+        let layer_of: Vec<Option<usize>> = graph.ids().map(alone).collect();
+        let mut cuts = vec![false; layer_of.len()];
+        layer_of.iter().flatten().for_each(|&layer| cuts[layer] = true);
+        Self { first, inputs, readers, outputs, layer_of, cuts }
     }
 
     /// A place for every value, with the values of sources in theirs.
@@ -88,6 +92,13 @@ struct Step {
     /// The part of a linear layer's inputs up to which those that are zero in all rows are skipped.
     skip: Option<Density>,
     facts: Vec<Fact>,
+}
+
+impl Step {
+    /// Whether it can apply a ReLU that alone reads it: not where gradients are thinned out between the two.
+    fn fuses(&self) -> bool {
+        self.top.is_none_or(|top| top.alone && self.blocks.is_none())
+    }
 }
 
 /// A layer of which only some blocks of the weights are there.
@@ -198,16 +209,14 @@ impl Program {
     ) -> Result<Vec<Any>> {
         let mut places = wiring.places(sources);
         let mut readers = wiring.readers.clone();
-        let fuses = mode.kernels && mode.fuse;
-        let mut relu = vec![false; if fuses { self.steps.len() } else { 0 }];
-        wiring.layer_of.iter().flatten().filter(|_| fuses).for_each(|&layer| relu[layer] = true);
+        let fuses = |layer: usize| mode.kernels && self.steps[layer].fuses();
         for (at, step) in self.steps.iter().enumerate() {
             let Some(runner) = &step.runner else { continue };
             let take = |&place: &usize| take(&mut places, &mut readers, place);
             let operands: Option<Vec<Any>> = wiring.inputs[at].iter().map(take).collect();
             let operands = operands.ok_or_else(|| Error::new(&step.name, "a value that it reads is missing"))?;
-            let fused = fuses && wiring.layer_of[at].is_some() && !step.keeps;
-            let relu = fuses && relu[at];
+            let fused = wiring.layer_of[at].is_some_and(fuses) && !step.keeps;
+            let relu = wiring.cuts[at] && fuses(at);
             let values = if fused {
                 operands
             } else {

@@ -56,7 +56,7 @@ impl Executor {
             _ => None,
         };
         let full = graph.ids().map(source).collect();
-        let mode = Mode { kernels: has_kernels(backend), fuse: true, threads: 1 };
+        let mode = Mode { kernels: has_kernels(backend), threads: 1 };
         bridge::tell_slow(graph);
         let is_finite = |layer: NodeId| {
             let weight = graph.inputs_of(layer).get(1).and_then(|value| weights.get(&value.node));

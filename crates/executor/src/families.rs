@@ -23,8 +23,6 @@ use supple_graph::{Density, Fact, Op};
 pub(crate) struct Mode {
     /// Take our kernels.
     pub kernels: bool,
-    /// Let our kernels apply a ReLU that alone reads them; its gradient would be lost.
-    pub fuse: bool,
     /// Threads for our kernels.
     pub threads: usize,
 }

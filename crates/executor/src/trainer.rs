@@ -65,7 +65,7 @@ impl Trainer {
         };
         let parameters = elastic.graph().parameter_ids().into_iter().map(parameter).collect();
         let threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-        let mode = Mode { kernels: has_kernels(backend), fuse: false, threads };
+        let mode = Mode { kernels: has_kernels(backend), threads };
         let wiring = Wiring::of(elastic.graph());
         let (break_even, thinning) = (BreakEven::new(), Thinning::default());
         Ok(Self { elastic, wiring, backend, config, mode, break_even, parameters, thinning })

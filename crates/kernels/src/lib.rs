@@ -20,6 +20,7 @@ pub mod pattern;
 mod planes;
 mod pool;
 mod product;
+pub mod relu;
 mod rows;
 mod simd;
 mod sparse;

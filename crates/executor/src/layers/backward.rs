@@ -11,19 +11,30 @@ use burn::backend::autodiff::checkpoint::{base::Checkpointer, strategy::Checkpoi
 use burn::backend::autodiff::grads::Gradients;
 use burn::backend::autodiff::ops::{Backward, Ops, OpsKind};
 use burn::tensor::TensorData;
+use supple_kernels::relu::relu_backward;
 
 /// The backward pass of [`Layers::layer`].
 #[derive(Debug)]
 struct LayerBackward;
 
-/// Registers the gradients of x and w, and returns that of the bias where it is wanted.
-fn backward<B: Buffers, const N: usize>(
-    ops: Ops<(NodeId, NodeId, Call), N>,
-    grads: &mut Gradients,
-    checkpointer: &mut Checkpointer,
-) {
-    let dy = grads.consume::<B>(&ops.node);
-    let (x, w, call) = ops.state;
+/// What [`LayerBackward`] needs.
+#[derive(Clone, Debug)]
+struct State<B: Buffers> {
+    /// x and w.
+    operands: [NodeId; 2],
+    call: Call,
+    /// The output, where ReLU cut it.
+    cut: Option<Floats<B>>,
+}
+
+/// Registers the gradients of x, w and the bias where they are wanted.
+fn backward<B: Buffers, const N: usize>(ops: Ops<State<B>, N>, grads: &mut Gradients, checkpointer: &mut Checkpointer) {
+    let mut dy = grads.consume::<B>(&ops.node);
+    let State { operands: [x, w], call, cut } = ops.state;
+    if let Some(y) = cut {
+        let done = relu_backward(&dense::<B>(&y), B::elements(&mut dy), call.threads);
+        assert!(done.is_ok(), "{done:?}");
+    }
     let x = checkpointer.retrieve_node_output::<Floats<B>>(x);
     let w = checkpointer.retrieve_node_output::<Floats<B>>(w);
     let mut parents = ops.parents.into_iter();
@@ -51,7 +62,7 @@ fn backward<B: Buffers, const N: usize>(
 }
 
 impl<B: Buffers> Backward<B, 2> for LayerBackward {
-    type State = (NodeId, NodeId, Call);
+    type State = State<B>;
 
     fn backward(self, ops: Ops<Self::State, 2>, grads: &mut Gradients, checkpointer: &mut Checkpointer) {
         backward::<B, 2>(ops, grads, checkpointer);
@@ -59,7 +70,7 @@ impl<B: Buffers> Backward<B, 2> for LayerBackward {
 }
 
 impl<B: Buffers> Backward<B, 3> for LayerBackward {
-    type State = (NodeId, NodeId, Call);
+    type State = State<B>;
 
     fn backward(self, ops: Ops<Self::State, 3>, grads: &mut Gradients, checkpointer: &mut Checkpointer) {
         backward::<B, 3>(ops, grads, checkpointer);
@@ -157,7 +168,6 @@ impl<B: Buffers> Backward<B, 1> for LargestBackward {
     }
 }
 
-/// The gradient of a fused ReLU is not kept: callers fuse only where nothing is differentiated.
 impl<B: Layers + Buffers, C: CheckpointStrategy> Layers for Autodiff<B, C> {
     /// What moves weights is not differentiated.
     fn adam(
@@ -226,8 +236,10 @@ impl<B: Layers + Buffers, C: CheckpointStrategy> Layers for Autodiff<B, C> {
     fn layer(x: Floats<Self>, w: Floats<Self>, call: Call) -> Floats<Self> {
         match LayerBackward.prepare::<C>([x.node(), w.node()]).compute_bound().stateful() {
             OpsKind::Tracked(mut prep) => {
-                let state = (prep.checkpoint(&x), prep.checkpoint(&w), call.clone());
-                prep.finish(state, B::layer(x.into_primitive(), w.into_primitive(), call))
+                let operands = [prep.checkpoint(&x), prep.checkpoint(&w)];
+                let y = B::layer(x.into_primitive(), w.into_primitive(), call.clone());
+                let cut = call.relu.then(|| y.clone());
+                prep.finish(State { operands, call, cut }, y)
             }
             OpsKind::UnTracked(prep) => prep.finish(B::layer(x.into_primitive(), w.into_primitive(), call)),
         }
@@ -236,9 +248,10 @@ impl<B: Layers + Buffers, C: CheckpointStrategy> Layers for Autodiff<B, C> {
     fn layer_biased(x: Floats<Self>, w: Floats<Self>, b: Floats<Self>, call: Call) -> Floats<Self> {
         match LayerBackward.prepare::<C>([x.node(), w.node(), b.node()]).compute_bound().stateful() {
             OpsKind::Tracked(mut prep) => {
-                let state = (prep.checkpoint(&x), prep.checkpoint(&w), call.clone());
-                let b = b.into_primitive();
-                prep.finish(state, B::layer_biased(x.into_primitive(), w.into_primitive(), b, call))
+                let operands = [prep.checkpoint(&x), prep.checkpoint(&w)];
+                let y = B::layer_biased(x.into_primitive(), w.into_primitive(), b.into_primitive(), call.clone());
+                let cut = call.relu.then(|| y.clone());
+                prep.finish(State { operands, call, cut }, y)
             }
             OpsKind::UnTracked(prep) => {
                 let b = b.into_primitive();
