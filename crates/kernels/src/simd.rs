@@ -215,17 +215,22 @@ fn total<S: Simd>(simd: S, sums: [S::f32s; 4]) -> f32 {
     simd.reduce_sum_f32s(simd.add_f32s(simd.add_f32s(a, b), simd.add_f32s(c, d)))
 }
 
+/// The larger of each two; the first unless the second is a larger number.
+#[inline(always)]
+pub(crate) fn larger<S: Simd>(simd: S, first: S::f32s, second: S::f32s) -> S::f32s {
+    simd.select_f32s(simd.less_than_f32s(first, second), second, first)
+}
+
 /// The largest of those that are numbers; minus infinity of none.
 #[inline(always)]
 pub(crate) fn largest<S: Simd>(simd: S, values: &[f32]) -> f32 {
     let (vectors, rest) = S::as_simd_f32s(values);
-    let larger = |top, v| simd.select_f32s(simd.less_than_f32s(top, v), v, top);
     let mut tops = [simd.splat_f32s(f32::NEG_INFINITY); 2];
     for some in vectors.chunks(2) {
         for (top, v) in tops.iter_mut().zip(some) {
-            *top = larger(*top, *v);
+            *top = larger(simd, *top, *v);
         }
     }
-    let top = simd.reduce_max_f32s(larger(tops[0], tops[1]));
+    let top = simd.reduce_max_f32s(larger(simd, tops[0], tops[1]));
     rest.iter().fold(top, |top, &v| if v > top { v } else { top })
 }

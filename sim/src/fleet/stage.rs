@@ -3,7 +3,7 @@ use crate::actor::{Service, Training};
 use crate::arrivals::{MOST, Source, arrivals};
 use crate::error::Error;
 use crate::fleet::scenario::FleetScenario;
-use crate::fleet::tables::{self as tables, Flow, Model, Sharing};
+use crate::fleet::tables::{self, Flow, Model, Sharing};
 use crate::fleet::{Fleet, MachineId, Outage, ServiceId, TrainingId};
 use crate::json::read_json;
 use crate::machine::Machine;

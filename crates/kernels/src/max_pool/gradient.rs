@@ -52,7 +52,8 @@ impl WithSimd for Gradient<'_> {
     }
 }
 
-/// Adds what is `left` for each window to the first element that equals the largest.
+/// Adds what is `left` for each window to the first element that equals the largest, which is finite: the minus infinity that [`tops`] framed the rows with
+/// equals none.
 #[inline(always)]
 fn share_out<S: Simd>(
     simd: S,
@@ -67,13 +68,12 @@ fn share_out<S: Simd>(
         let row = (row * pool.stride[0] + k * pool.dilation[0]).checked_sub(pool.padding[0]);
         row.filter(|&row| row < height).map(|row| row * width)
     };
-    framed.fill(f32::NAN);
     for k in 0..pool.kernel[0] {
         for (i, row) in rows.clone().enumerate() {
             let line = &mut framed[i * lines.pitch + lines.pad..][..width];
             match place(row, k) {
                 Some(at) => copy::<S>(&x[at..][..width], line),
-                None => line.fill(f32::NAN),
+                None => line.fill(f32::NEG_INFINITY),
             }
         }
         shares.fill(0.0);
@@ -99,24 +99,20 @@ fn share_out<S: Simd>(
 
 /// Adds the gradient of each window of some rows to its largest element, the last of those that are no numbers, where it holds any.
 fn one_by_one(pool: &MaxPool, x: &[f32], (rows, dy): (Range<usize>, &[f32]), dx: &mut [f32]) {
-    let columns = pool.windows[1];
-    for (i, (row, dy)) in rows
-        .zip(dy.chunks_exact(columns))
-        .flat_map(|(row, dy)| dy.iter().enumerate().map(move |(i, dy)| (i, (row, dy))))
-    {
-        let ([top, left], [height, width]) = {
-            let (down, right) = (pool.inside(0, row), pool.inside(1, i));
-            ([down.0, right.0], [down.1, right.1])
-        };
-        let mut best: Option<usize> = None;
-        for (k, l) in (0..height).flat_map(|k| (0..width).map(move |l| (k, l))) {
-            let at = (top + k * pool.dilation[0]) * pool.size[1] + left + l * pool.dilation[1];
-            if best.is_none_or(|best| x[at] > x[best] || x[at].is_nan()) {
-                best = Some(at);
+    for (row, dy) in rows.zip(dy.chunks_exact(pool.windows[1])) {
+        let (top, height) = pool.inside(0, row);
+        for (column, dy) in dy.iter().enumerate() {
+            let (left, width) = pool.inside(1, column);
+            let mut best: Option<usize> = None;
+            for (k, l) in (0..height).flat_map(|k| (0..width).map(move |l| (k, l))) {
+                let at = (top + k * pool.dilation[0]) * pool.size[1] + left + l * pool.dilation[1];
+                if best.is_none_or(|best| x[at] > x[best] || x[at].is_nan()) {
+                    best = Some(at);
+                }
             }
-        }
-        if let Some(best) = best {
-            dx[best] += dy;
+            if let Some(best) = best {
+                dx[best] += dy;
+            }
         }
     }
 }

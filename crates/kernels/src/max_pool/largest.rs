@@ -1,7 +1,7 @@
 //! The largest elements, a few rows of windows at a time.
 use super::MaxPool;
 use crate::pool::Scratch;
-use crate::simd::{copy_few, load, store};
+use crate::simd::{copy_few, larger, load, store};
 use crate::stride::every;
 use pulp::{Simd, WithSimd};
 use std::ops::Range;
@@ -91,13 +91,10 @@ pub(super) fn tops<S: Simd>(
     framed[..lines.pad].fill(f32::NEG_INFINITY);
     for (i, &(top, height)) in lines.seen[rows].iter().enumerate() {
         let line = &mut framed[i * lines.pitch + lines.pad..][..lines.pitch + SPARE];
-        if height == 0 {
-            line[..width].fill(f32::NEG_INFINITY);
-        }
-        for column in (0..if height == 0 { 0 } else { width }).step_by(S::F32_LANES) {
-            let mut best = some(simd, x, top * width + column);
-            for k in 1..height {
-                best = larger(simd, best, some(simd, x, (top + k * pool.dilation[0]) * width + column));
+        for column in (0..width).step_by(S::F32_LANES) {
+            let mut best = simd.splat_f32s(f32::NEG_INFINITY);
+            for k in 0..height {
+                best = raised(simd, best, some(simd, x, (top + k * pool.dilation[0]) * width + column));
             }
             store::<S>(best, &mut line[column..][..S::F32_LANES]);
         }
@@ -116,7 +113,7 @@ pub(super) fn tops<S: Simd>(
             }
         };
         for at in (0..count).step_by(S::F32_LANES) {
-            store::<S>(larger(simd, load::<S>(tops, at), load::<S>(from, at)), &mut tops[at..][..S::F32_LANES]);
+            store::<S>(raised(simd, load::<S>(tops, at), load::<S>(from, at)), &mut tops[at..][..S::F32_LANES]);
         }
     }
 }
@@ -132,9 +129,8 @@ fn some<S: Simd>(simd: S, from: &[f32], at: usize) -> S::f32s {
 
 /// The larger of each two; what is not a number is larger than any.
 #[inline(always)]
-fn larger<S: Simd>(simd: S, best: S::f32s, new: S::f32s) -> S::f32s {
-    let number = simd.select_f32s(simd.less_than_f32s(best, new), new, best);
-    simd.select_f32s(simd.equal_f32s(new, new), number, new)
+fn raised<S: Simd>(simd: S, best: S::f32s, new: S::f32s) -> S::f32s {
+    simd.select_f32s(simd.equal_f32s(new, new), larger(simd, best, new), new)
 }
 
 /// All windows of some planes.
