@@ -2,6 +2,7 @@
 use crate::kernel::{Kernel, Key};
 
 mod active_inputs;
+mod block_images;
 mod block_lines;
 mod block_planes;
 mod block_rows;
@@ -11,6 +12,7 @@ mod depthwise_conv2d;
 mod narrow_conv2d;
 
 pub use active_inputs::ActiveInputs;
+pub use block_images::BlockImages;
 pub use block_lines::BlockLines;
 pub use block_planes::BlockPlanes;
 pub use block_rows::BlockRows;
@@ -19,8 +21,17 @@ pub use dense_linear::DenseLinear;
 pub use depthwise_conv2d::DepthwiseConv2d;
 pub use narrow_conv2d::NarrowConv2d;
 
-static ALL: [&dyn Kernel; 8] =
-    [&DenseLinear, &DepthwiseConv2d, &NarrowConv2d, &DenseConv2d, &BlockRows, &BlockLines, &BlockPlanes, &ActiveInputs];
+static ALL: [&dyn Kernel; 9] = [
+    &DenseLinear,
+    &DepthwiseConv2d,
+    &NarrowConv2d,
+    &DenseConv2d,
+    &BlockRows,
+    &BlockImages,
+    &BlockLines,
+    &BlockPlanes,
+    &ActiveInputs,
+];
 
 /// Every kernel.
 pub fn all() -> &'static [&'static dyn Kernel] {

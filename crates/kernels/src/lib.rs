@@ -7,6 +7,7 @@ mod conv;
 mod depthwise;
 pub mod error;
 mod gather;
+mod images;
 pub mod kernel;
 pub mod kernels;
 pub mod layer;

@@ -111,6 +111,41 @@ proptest! {
         Sparse::new(layer, seed, height, Order::Importance, share).check(flags, threads)?;
     }
 
+    /// Images as wide as their output, of more pixels than a tile has, with zeros around them or none.
+    #[test]
+    fn convolutions_that_keep_the_width_equal_their_masked_sums(
+        (channels, groups) in (prop::array::uniform2(1usize..4), 1usize..3),
+        size in (1usize..15, 1usize..15),
+        (half, dilation, above) in (0usize..3, 1usize..3, 0usize..3),
+        batch in 1usize..4,
+        seed: u64,
+        height in height(),
+        share in prop_oneof![Just(0.0), Just(1.0), 0.0..1.0],
+        flags: [bool; 2],
+        threads in 1usize..4,
+    ) {
+        let kernel = [1 + above, 1 + 2 * half];
+        let layer = Layer::Conv2d(Conv2d {
+            batch,
+            inputs: groups * channels[0],
+            outputs: groups * channels[1] * height,
+            groups,
+            size: [size.0 + dilation * above, size.1],
+            kernel,
+            stride: [1, 1],
+            padding: [above, half * dilation],
+            dilation: [dilation, dilation],
+            row_stride: channels[0] * kernel[0] * kernel[1],
+        });
+        let sparse = Sparse::new(layer, seed, height, Order::Importance, share);
+        let format = Pattern::Blocks(sparse.pack.blocks(sparse.kept).unwrap()).format();
+        for phase in PHASES {
+            let key = Key { layer, format, phase };
+            prop_assert!(kernels::all().iter().any(|kernel| kernel.name() == "block_images" && kernel.takes(&key)));
+        }
+        sparse.check(flags, threads)?;
+    }
+
     /// The blocks of a smaller density are blocks of every larger one, and the most important are kept.
     #[test]
     fn densities_nest(layer in prop_oneof![linear(), conv2d()], seed: u64, height in height()) {
@@ -220,8 +255,9 @@ fn large_sparse_layers_equal_their_masked_sums() {
         conv(3, 60, 40, [15, 17], 1),
         conv(9, 50, 20, [28, 28], 2),
         conv(8, 60, 40, [30, 20], 1),
+        conv(3, 40, 40, [88, 90], 1),
     ];
-    for (layer, height) in layers.into_iter().zip([8, 1, 8, 16, 8]) {
+    for (layer, height) in layers.into_iter().zip([8, 1, 8, 16, 8, 8]) {
         Sparse::new(layer, 5, height, Order::Importance, 0.3).check([true, true], 2).unwrap();
     }
 }

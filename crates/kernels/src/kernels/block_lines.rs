@@ -38,7 +38,7 @@ impl Kernel for BlockLines {
 }
 
 /// Whether lines take fewer vectors than planes in their frames; a tenth fewer where planes have long lines of neighbours to copy, as was measured.
-fn wins(conv: &Conv2d) -> bool {
+pub(super) fn wins(conv: &Conv2d) -> bool {
     let planes = Planes::new(&Layer::Conv2d(*conv), lanes());
     let (samples, vectors) = lines::together(conv, lanes(), 1);
     let frames = conv.batch * planes.sample() / lanes();

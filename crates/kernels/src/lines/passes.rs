@@ -1,7 +1,7 @@
 //! The passes of a block-sparse convolution on lines.
 use super::sorted::Sorted;
 use super::{CHANNELS, Lines, MOST, together};
-use crate::gather::{Band, Row, correlate, gather, gather_width, scatter, tile_width};
+use crate::gather::{self, Band, Row, Shifted, correlate, gather, gather_width, scatter, tile_width};
 use crate::kernel::Operands;
 use crate::layer::{Conv2d, Layer};
 use crate::pattern::Blocks;
@@ -228,10 +228,10 @@ impl WithSimd for Gather<'_, '_> {
                 for (r, i) in rows.clone().zip((0..).step_by(height)) {
                     let some = pass.sorted.of(r, lines.seen(line));
                     let values = &w[r * row + some.start * height..];
-                    let blocks = Row::new(&blocks, r, offsets).some(some);
+                    let blocks = Row::new(&blocks, r).some(some);
                     for &(at, vectors) in &tiles {
                         let sums = &mut sums[i * plane + line * width + at..];
-                        let from = (input, lines.at(line) + at);
+                        let from = (Shifted::new(input, offsets), lines.at(line) + at);
                         gather(simd, blocks, from, values, &bias[i..][..height], (sums, plane, vectors));
                     }
                 }
@@ -289,10 +289,11 @@ impl WithSimd for Scatter<'_, '_> {
                 for (r, i) in rows.clone().zip((0..).step_by(height)) {
                     let some = pass.sorted.of(r, lines.seen(line));
                     let values = &w[r * row + some.start * height..];
-                    let blocks = Row::new(&blocks, r, offsets).some(some);
+                    let blocks = Row::new(&blocks, r).some(some);
                     for &(at, vectors) in &tiles {
                         let output = &memory[i * plane + line * width + at..];
-                        scatter(simd, blocks, (sums, lines.at(line) + at, vectors), values, (output, plane));
+                        let target = (Shifted::new(&mut *sums, offsets), lines.at(line) + at, vectors);
+                        scatter(simd, blocks, target, values, (output, plane));
                     }
                 }
             }
@@ -359,7 +360,7 @@ impl WithSimd for Correlate<'_, '_> {
             }
             let input = &input[pass.group_of(rows.start, lines)..];
             for ((r, i), dw) in rows.zip((0..).step_by(height)).zip(gradients.by_ref()) {
-                let row = Row::new(&blocks, r, offsets);
+                let row = Row::new(&blocks, r);
                 for k in 0..pass.conv.kernel[0] {
                     let some = pass.sorted.of(r, k..k + 1);
                     let dw = &mut dw[some.start * height..some.end * height];
@@ -368,7 +369,9 @@ impl WithSimd for Correlate<'_, '_> {
                         let steps = [lines.stride(), width];
                         let band = Band { lines: most.min(seeing.end - first), length: width, steps };
                         let output = &memory[i * plane + first * width..];
-                        correlate(simd, row.some(some.clone()), (input, lines.at(first)), band, dw, (output, plane));
+                        let from = (Shifted::new(input, offsets), lines.at(first));
+                        let output = gather::Outputs::Strided(output, plane);
+                        correlate(simd, row.some(some.clone()), from, band, dw, output);
                     }
                 }
             }

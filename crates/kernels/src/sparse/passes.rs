@@ -1,6 +1,6 @@
 //! The passes of a sparse layer on planes of pixels.
 use super::{CHANNELS, PIXELS, Part, Pass};
-use crate::gather::{Band, Row, WIDEST, correlate, gather, gather_width, scatter, tile_width};
+use crate::gather::{Band, Outputs, Row, Shifted, WIDEST, correlate, gather, gather_width, scatter, tile_width};
 use crate::kernel::Operands;
 use crate::layer::Layer;
 use crate::pattern::Blocks;
@@ -158,9 +158,9 @@ impl WithSimd for Gather<'_, '_> {
                 planes.prefetch_output(range.clone(), channels.clone(), &part.out);
                 for (row, i) in rows.clone().zip((0..).step_by(height)) {
                     let values = pass.values(row, w);
-                    let row = Row::new(&pass.blocks, row, offsets);
+                    let row = Row::new(&pass.blocks, row);
                     let sums = (&mut sums[i * width..][..height * width], width, tile.vectors);
-                    gather(simd, row, (input, tile.at), values, &bias[i..][..height], sums);
+                    gather(simd, row, (Shifted::new(input, offsets), tile.at), values, &bias[i..][..height], sums);
                 }
                 if relu {
                     relu_all(simd, &mut sums[..rows.len() * height * width]);
@@ -200,9 +200,10 @@ impl WithSimd for Scatter<'_, '_> {
             for tile in &tiles {
                 for (row, i) in rows.clone().zip((0..).step_by(height)) {
                     let values = pass.values(row, w);
-                    let row = Row::new(&pass.blocks, row, offsets);
+                    let row = Row::new(&pass.blocks, row);
                     let output = &output[i * length + tile.at..];
-                    scatter(simd, row, (sums, tile.at, tile.vectors), values, (output, length));
+                    let target = Shifted::new(&mut *sums, offsets);
+                    scatter(simd, row, (target, tile.at, tile.vectors), values, (output, length));
                 }
             }
         }
@@ -280,10 +281,11 @@ impl WithSimd for Correlate<'_, '_> {
             }
             let input = &input[pass.group_of(rows.start, samples)..];
             for ((row, i), dw) in rows.zip((0..).step_by(height)).zip(gradients.by_ref()) {
-                let row = Row::new(&pass.blocks, row, offsets);
+                let row = Row::new(&pass.blocks, row);
                 for at in (0..length).step_by(PIXELS) {
                     let band = Band::line(PIXELS.min(length - at));
-                    correlate(simd, row, (input, at), band, dw, (&output[i * length + at..], length));
+                    let from = (Shifted::new(input, offsets), at);
+                    correlate(simd, row, from, band, dw, Outputs::Strided(&output[i * length + at..], length));
                 }
             }
         }
