@@ -155,8 +155,9 @@ impl<'a, S: Simd, A> Masked<'a, S, A> {
     }
 }
 
+// SAFETY: `fits` asks for whole images on each line of the band, and masks leave out what lies beside them and beyond the output.
 #[expect(unsafe_code, reason = "bounds are checked once a tile")]
-impl<S: Simd, A: Copy> Source<S> for Masked<'_, S, A> {
+unsafe impl<S: Simd, A: Copy> Source<S> for Masked<'_, S, A> {
     type Place = (*mut f32, *const S::m32s);
 
     #[inline(always)]
@@ -215,8 +216,9 @@ impl<S: Simd, A> Masked<'_, S, A> {
     }
 }
 
+// SAFETY: the images are borrowed to be written.
 #[expect(unsafe_code, reason = "bounds are checked once a tile")]
-impl<S: Simd> Target<S> for Masked<'_, S, Write> {
+unsafe impl<S: Simd> Target<S> for Masked<'_, S, Write> {
     #[inline(always)]
     unsafe fn store(self, simd: S, (to, masks): Self::Place, p: usize, v: S::f32s) {
         // SAFETY: as `load`.

@@ -5,7 +5,11 @@ use pulp::Simd;
 use std::marker::PhantomData;
 
 /// How the pixels lie that the positions of a layer see, and those of its output.
-pub(crate) trait Source<S: Simd>: Copy {
+///
+/// # Safety
+/// What [`fits`](Self::fits) can be loaded; and of the output, as many elements as it says hold all pixels that there are.
+#[expect(unsafe_code, reason = "bounds are checked once a tile")]
+pub(crate) unsafe trait Source<S: Simd>: Copy {
     /// Where one position sees them.
     type Place: Copy;
 
@@ -19,38 +23,37 @@ pub(crate) trait Source<S: Simd>: Copy {
     ///
     /// # Safety
     /// The position [`fits`](Self::fits).
-    #[expect(unsafe_code, reason = "bounds are checked once a tile")]
     unsafe fn place(self, position: u16, at: usize) -> Self::Place;
 
     /// The vector `p` pixels on, a whole number of vectors, of the line that begins `skip` elements further.
     ///
     /// # Safety
     /// It is in the band that [`fits`](Self::fits).
-    #[expect(unsafe_code, reason = "bounds are checked once a tile")]
     unsafe fn load(self, simd: S, place: Self::Place, skip: usize, p: usize) -> S::f32s;
 
     /// The vector at `from` of the output, of the pixels from `p` on.
     ///
     /// # Safety
     /// Those of its pixels that there are can be read.
-    #[expect(unsafe_code, reason = "bounds are checked once a tile")]
     unsafe fn load_output(self, simd: S, from: *const f32, p: usize) -> S::f32s;
 
     /// Writes the vector at `to` of the output, of the pixels from `p` on.
     ///
     /// # Safety
     /// Those of its pixels that there are can be written.
-    #[expect(unsafe_code, reason = "bounds are checked once a tile")]
     unsafe fn store_output(self, simd: S, to: *mut f32, p: usize, v: S::f32s);
 }
 
 /// A [`Source`] that is written to.
-pub(crate) trait Target<S: Simd>: Source<S> {
+///
+/// # Safety
+/// What fits can be stored.
+#[expect(unsafe_code, reason = "bounds are checked once a tile")]
+pub(crate) unsafe trait Target<S: Simd>: Source<S> {
     /// Writes the vector `p` pixels on, a whole number of vectors.
     ///
     /// # Safety
     /// As [`load`](Source::load).
-    #[expect(unsafe_code, reason = "bounds are checked once a tile")]
     unsafe fn store(self, simd: S, place: Self::Place, p: usize, v: S::f32s);
 }
 
@@ -96,8 +99,9 @@ impl<'a, A> Shifted<'a, A> {
     }
 }
 
+// SAFETY: `fits` asks for the whole band at the greatest offset.
 #[expect(unsafe_code, reason = "bounds are checked once a tile")]
-impl<S: Simd, A: Copy> Source<S> for Shifted<'_, A> {
+unsafe impl<S: Simd, A: Copy> Source<S> for Shifted<'_, A> {
     type Place = *mut f32;
 
     #[inline(always)]
@@ -135,8 +139,9 @@ impl<S: Simd, A: Copy> Source<S> for Shifted<'_, A> {
     }
 }
 
+// SAFETY: the planes are borrowed to be written.
 #[expect(unsafe_code, reason = "bounds are checked once a tile")]
-impl<S: Simd> Target<S> for Shifted<'_, Write> {
+unsafe impl<S: Simd> Target<S> for Shifted<'_, Write> {
     #[inline(always)]
     unsafe fn store(self, _: S, place: *mut f32, p: usize, v: S::f32s) {
         // SAFETY: the caller's promise.
