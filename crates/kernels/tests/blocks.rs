@@ -255,7 +255,7 @@ fn large_sparse_layers_equal_their_masked_sums() {
         conv(3, 60, 40, [15, 17], 1),
         conv(9, 50, 20, [28, 28], 2),
         conv(8, 60, 40, [30, 20], 1),
-        conv(3, 40, 40, [88, 90], 1),
+        conv(2, 3, 256, [60, 60], 1),
     ];
     for (layer, height) in layers.into_iter().zip([8, 1, 8, 16, 8, 8]) {
         Sparse::new(layer, 5, height, Order::Importance, 0.3).check([true, true], 2).unwrap();

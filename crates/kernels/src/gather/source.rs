@@ -1,5 +1,5 @@
 //! Where the operands of a tile lie.
-use super::Band;
+use super::band::Band;
 use crate::tile::Indices;
 use pulp::Simd;
 use std::marker::PhantomData;
