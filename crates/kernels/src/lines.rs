@@ -1,6 +1,8 @@
 //! Block-sparse convolutions on lines: activations with the samples innermost.
 use crate::axis::Axis;
-use crate::layer::Conv2d;
+use crate::layer::{Conv2d, Layer};
+use crate::planes::Planes;
+use crate::simd::lanes;
 use crate::transpose::{NOWHERE, columns_of, rows_of};
 use pulp::Simd;
 use std::ops::Range;
@@ -8,7 +10,8 @@ use std::ops::Range;
 mod passes;
 mod sorted;
 
-pub(crate) use passes::{FEW, run};
+use passes::FEW;
+pub(crate) use passes::run;
 
 /// Bytes of lines that one job takes: with its output, they stay in the second-level cache.
 const CACHED: usize = 512 << 10;
@@ -18,6 +21,8 @@ const LARGE: usize = 4 << 20;
 const FULL: usize = 16;
 /// Channels that are moved at a time: their pixels fill whole vectors, however few a channel has.
 pub(crate) const CHANNELS: usize = 8;
+/// Pixels from which on a line is long.
+const LONG: usize = 16;
 /// Output channels, at most, that a line is computed for before the next.
 pub(crate) const MOST: usize = 32;
 
@@ -209,6 +214,16 @@ impl Lines {
         let pixels = self.rows() * self.axes[1].out;
         rows_of(simd, (lines, &self.output), y, channels.start * pixels..channels.end * pixels);
     }
+}
+
+/// Whether lines take fewer vectors than planes in their frames; a tenth fewer where planes have long lines of neighbours to copy, as was measured.
+pub(crate) fn pay(conv: &Conv2d) -> bool {
+    let planes = Planes::new(&Layer::Conv2d(*conv), lanes());
+    let (samples, vectors) = together(conv, lanes(), 1);
+    let frames = conv.batch * planes.sample() / lanes();
+    let is_long = conv.output_size()[1] > LONG && conv.stride[1] == 1;
+    let most = if is_long { frames - frames / 10 } else { frames };
+    samples >= FEW && !planes.is_direct() && vectors <= most
 }
 
 /// How many samples lie side by side, and the vectors of all lines: as many as the cache holds and every thread gets, so that the vectors are fewest.

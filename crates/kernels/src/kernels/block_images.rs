@@ -1,9 +1,9 @@
 //! Block-sparse convolutions of images that stay where they lie.
-use super::block_lines;
 use crate::error::Error;
 use crate::images;
 use crate::kernel::{Args, Kernel, Key};
 use crate::layer::{Conv2d, Layer};
+use crate::lines;
 use crate::pattern::{Format, Pattern};
 use crate::planes::Planes;
 use crate::simd::lanes;
@@ -48,7 +48,7 @@ fn wins(conv: &Conv2d, kept: usize, phase: Phase) -> bool {
     let pixels = conv.output_size()[0] * conv.size[1];
     let is_full = pixels.next_multiple_of(lanes()) - pixels <= pixels / 8;
     let channels = conv.group_inputs().max(FEW);
-    match (phase, block_lines::wins(conv)) {
+    match (phase, lines::pay(conv)) {
         (Phase::Forward, false) => true,
         (Phase::Forward, true) => is_full && kept <= channels,
         (_, false) => kept <= channels && !Planes::new(&Layer::Conv2d(*conv), lanes()).is_direct(),

@@ -1,14 +1,9 @@
 //! Block-sparse convolutions of many small images.
 use crate::error::Error;
 use crate::kernel::{Args, Kernel, Key};
-use crate::layer::{Conv2d, Layer};
+use crate::layer::Layer;
 use crate::lines;
 use crate::pattern::{Format, Pattern};
-use crate::planes::Planes;
-use crate::simd::lanes;
-
-/// Pixels from which on a line is long.
-const LONG: usize = 16;
 
 /// Products with the first blocks of every row, on lines of pixels with the samples innermost: nothing is computed but the pixels of the output.
 #[derive(Clone, Copy, Debug)]
@@ -24,7 +19,7 @@ impl Kernel for BlockLines {
     }
 
     fn pays(&self, key: &Key) -> bool {
-        matches!(&key.layer, Layer::Conv2d(conv) if key.layer.is_countable() && wins(conv))
+        matches!(&key.layer, Layer::Conv2d(conv) if key.layer.is_countable() && lines::pay(conv))
     }
 
     fn run(&self, args: Args<'_>) -> Result<(), Error> {
@@ -35,14 +30,4 @@ impl Kernel for BlockLines {
         lines::run(conv, blocks, args.operands, args.threads);
         Ok(())
     }
-}
-
-/// Whether lines take fewer vectors than planes in their frames; a tenth fewer where planes have long lines of neighbours to copy, as was measured.
-pub(super) fn wins(conv: &Conv2d) -> bool {
-    let planes = Planes::new(&Layer::Conv2d(*conv), lanes());
-    let (samples, vectors) = lines::together(conv, lanes(), 1);
-    let frames = conv.batch * planes.sample() / lanes();
-    let is_long = conv.output_size()[1] > LONG && conv.stride[1] == 1;
-    let most = if is_long { frames - frames / 10 } else { frames };
-    samples >= lines::FEW && !planes.is_direct() && vectors <= most
 }
