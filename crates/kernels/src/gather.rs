@@ -60,6 +60,19 @@ pub(crate) fn gather_width<S: Simd>(height: usize, vectors: usize) -> usize {
     if height > 1 && S::REGISTER_COUNT < 32 { width.min(2) } else { width }
 }
 
+/// The tiles of a line of whole vectors, each as wide as `widest` says for the vectors that are left: where it begins, and its vectors.
+#[inline(always)]
+pub(crate) fn tiles<S: Simd>(length: usize, widest: impl Fn(usize) -> usize) -> Vec<(usize, usize)> {
+    let mut tiles = Vec::new();
+    let mut at = 0;
+    while at < length {
+        let vectors = widest((length - at) / S::F32_LANES);
+        tiles.push((at, vectors));
+        at += vectors * S::F32_LANES;
+    }
+    tiles
+}
+
 /// Vectors of the widest tile.
 pub(crate) const WIDEST: usize = 4;
 

@@ -1,5 +1,5 @@
 //! Images where they lie, for convolutions that keep their width.
-use crate::gather::{Band, Elements, Source, Target, Write};
+use crate::gather::{self, Band, Elements, Source, Target, Write};
 use crate::layer::Conv2d;
 use pulp::{MemMask, Simd, bytemuck};
 use std::ops::Range;
@@ -80,13 +80,12 @@ impl<S: Simd> Images<S> {
     #[inline(always)]
     pub fn tiles(&self, widest: impl Fn(usize) -> usize) -> Vec<Tile> {
         let mut tiles = Vec::new();
-        let (mut at, mut seen) = (0, 0);
-        while at < self.length() {
-            let vectors = widest((self.length() - at) / S::F32_LANES);
+        let mut seen = 0;
+        for (at, vectors) in gather::tiles::<S>(self.length(), widest) {
             let end = at + vectors * S::F32_LANES;
             let last = (end + self.reach).saturating_sub(self.before).min(self.pixels[0]).max(seen);
             tiles.push(Tile { at, vectors, there: at..end.min(self.pixels[1]), seen: seen..last });
-            (at, seen) = (end, last);
+            seen = last;
         }
         tiles
     }

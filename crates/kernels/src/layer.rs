@@ -118,6 +118,12 @@ impl Conv2d {
         })
     }
 
+    /// Elements of a sample of x, and of y.
+    pub(crate) fn sample_sizes(&self) -> [usize; 2] {
+        let [height, width] = self.output_size();
+        [self.inputs * self.size[0] * self.size[1], self.outputs * height * width]
+    }
+
     /// Input channels of a group.
     pub fn group_inputs(&self) -> usize {
         self.inputs / self.groups.max(1)

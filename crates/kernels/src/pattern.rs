@@ -198,6 +198,13 @@ impl<'a> Blocks<'a> {
         &self.positions[row * self.stored..][..self.kept]
     }
 
+    /// Sets the values of the blocks used to zero, of `[rows of blocks, stored, height]`.
+    pub(crate) fn clear(&self, values: &mut [f32]) {
+        for row in values.chunks_exact_mut((self.stored * self.height).max(1)) {
+            row[..self.kept * self.height].fill(0.0);
+        }
+    }
+
     /// Whether this is a pattern for `layer`, whose values hold `values` elements.
     ///
     /// # Errors

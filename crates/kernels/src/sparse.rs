@@ -1,4 +1,5 @@
 //! How a sparse layer is cut into jobs and tiles.
+use crate::gather;
 use crate::pattern::Blocks;
 use crate::planes::{Planes, Run};
 use crate::rows::Rows;
@@ -54,23 +55,15 @@ impl Pass<'_> {
         batch.div_ceil(jobs).max(1)
     }
 
-    /// Elements of a sample of x, and of y.
-    pub fn sizes(&self) -> [usize; 2] {
-        let conv = self.planes.conv();
-        [conv.inputs * conv.size[0] * conv.size[1], conv.outputs * self.planes.pixels()]
-    }
-
     /// The tiles of some samples, as wide as `widest` says for blocks of a height and so many vectors, and their stretches.
     #[inline(always)]
     pub fn tiles<S: Simd>(&self, samples: usize, widest: impl Fn(usize, usize) -> usize) -> (Vec<Tile>, Vec<Run>) {
         let (mut tiles, mut runs) = (Vec::new(), Vec::new());
-        let (mut at, length) = (0, self.planes.length(samples));
-        while at < length {
-            let vectors = widest(self.blocks.height(), (length - at) / S::F32_LANES);
-            let (end, first) = (at + vectors * S::F32_LANES, runs.len());
-            runs.extend(self.planes.runs(at..end, samples));
+        let widest = |vectors| widest(self.blocks.height(), vectors);
+        for (at, vectors) in gather::tiles::<S>(self.planes.length(samples), widest) {
+            let first = runs.len();
+            runs.extend(self.planes.runs(at..at + vectors * S::F32_LANES, samples));
             tiles.push(Tile { at, vectors, runs: first..runs.len() });
-            at = end;
         }
         (tiles, runs)
     }
@@ -96,7 +89,7 @@ impl Pass<'_> {
     pub fn parts<'y>(&self, y: &'y mut [f32]) -> Vec<Part<'y>> {
         let conv = self.planes.conv();
         let each = self.samples(conv.inputs * self.planes.residues());
-        let (pixels, [_, size]) = (self.planes.pixels(), self.sizes());
+        let (pixels, [_, size]) = (self.planes.pixels(), self.planes.conv().sample_sizes());
         let cuts = if conv.batch.div_ceil(each) < self.threads { self.threads } else { 1 };
         let mut parts = Vec::new();
         for (i, samples) in y.chunks_mut(each * size).enumerate() {

@@ -59,12 +59,6 @@ impl Pass<'_> {
         [self.conv.size[0] * self.conv.size[1], height * width]
     }
 
-    /// Elements of a sample of x, and of y.
-    fn sizes(&self) -> [usize; 2] {
-        let [input, output] = self.pixels();
-        [self.conv.inputs * input, self.conv.outputs * output]
-    }
-
     /// Samples of a job, and into how many jobs each is cut: where there are fewer samples than threads, into some for each.
     fn jobs(&self) -> (usize, usize) {
         match self.threads {
@@ -76,7 +70,7 @@ impl Pass<'_> {
 
     /// Whether x and y are more than caches keep, so that their memory is to be asked for.
     fn is_cold(&self) -> bool {
-        let [image, size] = self.sizes();
+        let [image, size] = self.conv.sample_sizes();
         self.conv.batch * (image + size) > COLD
     }
 
@@ -98,7 +92,7 @@ impl Pass<'_> {
     }
 
     fn forward<S: Simd>(&self, simd: S, x: &[f32], w: &[f32], (b, relu): (Option<&[f32]>, bool), y: &mut [f32]) {
-        let [image, size] = self.sizes();
+        let [image, size] = self.conv.sample_sizes();
         if y.is_empty() {
             return;
         }
@@ -112,7 +106,7 @@ impl Pass<'_> {
     }
 
     fn backward_input<S: Simd>(&self, simd: S, dy: &[f32], w: &[f32], dx: &mut [f32]) {
-        let [image, size] = self.sizes();
+        let [image, size] = self.conv.sample_sizes();
         if size == 0 {
             dx.fill(0.0);
         }
@@ -142,9 +136,7 @@ impl Pass<'_> {
         if let Some(db) = &mut db {
             db[..self.conv.outputs].fill(0.0);
         }
-        for values in dw.chunks_exact_mut(self.values().max(1)) {
-            values[..self.blocks.kept() * self.blocks.height()].fill(0.0);
-        }
+        self.blocks.clear(dw);
         if dy.is_empty() {
             return;
         }
@@ -175,7 +167,7 @@ impl WithSimd for Gather<'_, '_> {
         let (height, values, [seen, pixels]) = (pass.blocks.height(), pass.values(), pass.pixels());
         let tiles = images.tiles(|vectors| gather_width::<S>(height, vectors));
         let before = pass.rows.outputs(&rows).start;
-        let [image, _] = pass.sizes();
+        let [image, _] = pass.conv.sample_sizes();
         let zeros = [0.0; HIGHEST];
         let is_cold = pass.is_cold();
         for i in 0..y.len() {
@@ -231,7 +223,7 @@ impl WithSimd for Scatter<'_, '_> {
         let images = &Images::new(simd, &pass.conv);
         let (height, values, [seen, pixels]) = (pass.blocks.height(), pass.values(), pass.pixels());
         let tiles = images.tiles(|vectors| tile_width(height, vectors));
-        let [image, size] = pass.sizes();
+        let [image, size] = pass.conv.sample_sizes();
         let is_cold = pass.is_cold();
         for (dx, dy) in dx.chunks_exact_mut(image).zip(dy.chunks_exact(size)) {
             for dx in dx.chunks_exact_mut(seen) {
@@ -246,12 +238,13 @@ impl WithSimd for Scatter<'_, '_> {
                     for c in pass.share(&rows, r) {
                         dx[c * seen..][dx_ahead.clone()].fill(0.0);
                     }
+                    let outputs = pass.rows.outputs(&(r..r + 1));
                     if is_cold {
-                        for c in pass.rows.outputs(&(r..r + 1)) {
+                        for c in outputs.clone() {
                             prefetch_after(&dy[c * pixels..], dy_ahead.clone());
                         }
                     }
-                    let output = &dy[pass.rows.outputs(&(r..r + 1)).start * pixels + at..];
+                    let output = &dy[outputs.start * pixels + at..];
                     let target = Masked::new(images, &mut dx[pass.group_of(r)..]);
                     let row = Row::new(&pass.blocks, r);
                     scatter(simd, row, (target, at, vectors), &w[r * values..], (output, pixels));
@@ -278,7 +271,7 @@ impl WithSimd for Correlate<'_, '_> {
         let Self { pass, x, dy, rows, dw, db } = self;
         let images = &Images::new(simd, &pass.conv);
         let (values, height, [seen, pixels], steps) =
-            (pass.values(), pass.blocks.height(), pass.pixels(), pass.sizes());
+            (pass.values(), pass.blocks.height(), pass.pixels(), pass.conv.sample_sizes());
         let first = pass.rows.outputs(&rows).start;
         for dy in dy.chunks_exact(steps[1]) {
             for (bias, plane) in db.iter_mut().zip(dy[first * pixels..].chunks_exact(pixels)) {

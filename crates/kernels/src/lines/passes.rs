@@ -1,7 +1,7 @@
 //! The passes of a block-sparse convolution on lines.
 use super::sorted::Sorted;
 use super::{CHANNELS, Lines, MOST, together};
-use crate::gather::{self, Band, Row, Shifted, correlate, gather, gather_width, scatter, tile_width};
+use crate::gather::{self, Band, Row, Shifted, correlate, gather, gather_width, scatter, tile_width, tiles};
 use crate::kernel::Operands;
 use crate::layer::{Conv2d, Layer};
 use crate::pattern::Blocks;
@@ -56,12 +56,6 @@ struct Pass {
 }
 
 impl Pass {
-    /// Elements of a sample of x, and of y.
-    fn sizes(&self) -> [usize; 2] {
-        let [height, width] = self.conv.output_size();
-        [self.conv.inputs * self.conv.size[0] * self.conv.size[1], self.conv.outputs * height * width]
-    }
-
     /// Samples that lie side by side, and how many threads share them: all, where they would be too few for each of its own.
     fn samples(&self, lanes: usize) -> (usize, usize) {
         let [each, all] = [self.threads, 1].map(|threads| together(&self.conv, lanes, threads).0);
@@ -74,7 +68,7 @@ impl Pass {
     }
 
     fn forward<S: Simd>(&self, simd: S, x: &[f32], w: &[f32], (b, relu): (Option<&[f32]>, bool), y: &mut [f32]) {
-        let [image, size] = self.sizes();
+        let [image, size] = self.conv.sample_sizes();
         if y.is_empty() {
             return;
         }
@@ -91,7 +85,7 @@ impl Pass {
     }
 
     fn backward_input<S: Simd>(&self, simd: S, dy: &[f32], w: &[f32], dx: &mut [f32]) {
-        let [image, size] = self.sizes();
+        let [image, size] = self.conv.sample_sizes();
         if size == 0 {
             dx.fill(0.0);
         }
@@ -122,7 +116,7 @@ impl Pass {
     }
 
     fn backward_weight<S: Simd>(&self, simd: S, dy: &[f32], x: &[f32], dw: &mut [f32], mut db: Option<&mut [f32]>) {
-        let [image, size] = self.sizes();
+        let [image, size] = self.conv.sample_sizes();
         if let Some(db) = &mut db {
             db[..self.conv.outputs].fill(0.0);
         }
@@ -143,7 +137,7 @@ impl Pass {
 
     /// The output cut by rows of blocks: of each sample, the channels of these.
     fn parts<'y>(&self, y: &'y mut [f32], cuts: usize) -> Vec<Outputs<'y>> {
-        let [_, size] = self.sizes();
+        let [_, size] = self.conv.sample_sizes();
         let count = if cuts > 1 { 4 * cuts } else { 1 };
         self.rows.parts(y, (size, size / self.conv.outputs.max(1)), count)
     }
@@ -159,19 +153,6 @@ impl Pass {
         });
         input
     }
-}
-
-/// The tiles of a line, as wide as `widest` says for so many vectors: where each begins, and its vectors.
-#[inline(always)]
-fn tiles<S: Simd>(width: usize, widest: impl Fn(usize) -> usize) -> Vec<(usize, usize)> {
-    let mut tiles = Vec::new();
-    let mut at = 0;
-    while at < width {
-        let vectors = widest((width - at) / S::F32_LANES);
-        tiles.push((at, vectors));
-        at += vectors * S::F32_LANES;
-    }
-    tiles
 }
 
 /// Writes the lines of some input channels.

@@ -42,7 +42,7 @@ impl WithSimd for Call<'_> {
 
 impl Pass<'_> {
     fn forward<S: Simd>(&self, simd: S, x: &[f32], w: &[f32], (b, relu): (Option<&[f32]>, bool), y: &mut [f32]) {
-        let [image, _] = self.sizes();
+        let [image, _] = self.planes.conv().sample_sizes();
         if y.is_empty() {
             return;
         }
@@ -54,7 +54,7 @@ impl Pass<'_> {
 
     fn backward_input<S: Simd>(&self, simd: S, dy: &[f32], w: &[f32], dx: &mut [f32]) {
         let conv = self.planes.conv();
-        let [image, size] = self.sizes();
+        let [image, size] = self.planes.conv().sample_sizes();
         if size == 0 || conv.batch == 0 {
             dx.fill(0.0);
         }
@@ -83,14 +83,12 @@ impl Pass<'_> {
 
     fn backward_weight<S: Simd>(&self, simd: S, dy: &[f32], x: &[f32], dw: &mut [f32], mut db: Option<&mut [f32]>) {
         let conv = self.planes.conv();
-        let [image, size] = self.sizes();
+        let [image, size] = self.planes.conv().sample_sizes();
         let row = self.blocks.stored() * self.blocks.height();
         if let Some(db) = &mut db {
             db[..conv.outputs].fill(0.0);
         }
-        for values in dw.chunks_exact_mut(row.max(1)) {
-            values[..self.blocks.kept() * self.blocks.height()].fill(0.0);
-        }
+        self.blocks.clear(dw);
         if dy.is_empty() {
             return;
         }
