@@ -200,7 +200,7 @@ unsafe fn gather_tile<S: Simd, F: Source<S>, const H: usize, const V: usize>(
         for r in 0..H {
             for v in 0..V {
                 let p = v * S::F32_LANES;
-                source.store_output(simd, sums.wrapping_add(r * stride + p), at + p, sum[r][v]);
+                source.store_output(simd, sums.wrapping_add(r * stride), at, p, sum[r][v]);
             }
         }
     }
@@ -254,7 +254,7 @@ unsafe fn scatter_tile<S: Simd, T: Target<S>, const H: usize, const V: usize>(
         for r in 0..H {
             for v in 0..V {
                 let p = v * S::F32_LANES;
-                output[r][v] = target.load_output(simd, outputs.wrapping_add(r * stride + p), at + p);
+                output[r][v] = target.load_output(simd, outputs.wrapping_add(r * stride), at, p);
             }
         }
         for &position in row.positions {

@@ -8,6 +8,8 @@ use pulp::{Arch, Scalar128b, Scalar256b, Scalar512b, Simd, WithSimd};
 #[cfg(target_arch = "x86_64")]
 use std::any::Any;
 use std::any::TypeId;
+#[cfg(target_arch = "x86_64")]
+use std::arch::x86_64::__m512;
 use std::sync::LazyLock;
 
 /// The best instructions of this machine, or those that `SUPPLE_KERNELS` asks for: `avx2`, or `portable` for a machine that has none of those we
@@ -58,6 +60,22 @@ impl WithSimd for Lanes {
 pub(crate) fn eights<S: Simd>(simd: S) -> Option<V3> {
     let any: &dyn Any = &simd;
     any.downcast_ref::<V3>().copied().or_else(|| any.downcast_ref::<V4>().map(|v4| **v4))
+}
+
+/// For each place that of the elements of two vectors, one after the other, which has its index.
+#[inline(always)]
+pub(crate) fn exchange<S: Simd>(simd: S, [low, high]: [S::f32s; 2], index: S::u32s) -> S::f32s {
+    #[cfg(target_arch = "x86_64")]
+    if let Some(v4) = (&simd as &dyn Any).downcast_ref::<V4>() {
+        let [low, high]: [__m512; 2] = [bytemuck::cast(low), bytemuck::cast(high)];
+        return bytemuck::cast(v4.avx512f._mm512_permutex2var_ps(low, bytemuck::cast(index), high));
+    }
+    let (both, mut exchanged) = ([low, high], simd.splat_f32s(0.0));
+    let both: &[f32] = bytemuck::cast_slice(&both);
+    let places: &mut [f32] = bytemuck::cast_slice_mut(std::slice::from_mut(&mut exchanged));
+    let index: &[u32] = bytemuck::cast_slice(std::slice::from_ref(&index));
+    places.iter_mut().zip(index).for_each(|(place, &i)| *place = both[i as usize]);
+    exchanged
 }
 
 /// Where blocks of eight of `0..count` begin, the last at the end; one that is not whole where there are fewer.

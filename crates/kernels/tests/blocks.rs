@@ -111,11 +111,12 @@ proptest! {
         Sparse::new(layer, seed, height, Order::Importance, share).check(flags, threads)?;
     }
 
-    /// Images as wide as their output, of more pixels than a tile has, with zeros around them or none.
+    /// Images as wide as their output or twice as wide, of more pixels than a tile has, with zeros around them or none.
     #[test]
-    fn convolutions_that_keep_the_width_equal_their_masked_sums(
+    fn convolutions_of_images_where_they_lie_equal_their_masked_sums(
         (channels, groups) in (prop::array::uniform2(1usize..4), 1usize..3),
-        size in (1usize..15, 1usize..15),
+        size in prop_oneof![(1usize..15, 1usize..15), (1usize..5, 1usize..80)],
+        stride in prop_oneof![Just([1, 1]), (1usize..4).prop_map(|down| [down, 2])],
         (half, dilation, above) in (0usize..3, 1usize..3, 0usize..3),
         batch in 1usize..4,
         seed: u64,
@@ -124,7 +125,7 @@ proptest! {
         flags: [bool; 2],
         threads in 1usize..4,
     ) {
-        let kernel = [1 + above, 1 + 2 * half];
+        let kernel = [1 + above, 1 + if stride[1] == 1 { 2 * half } else { half }];
         let layer = Layer::Conv2d(Conv2d {
             batch,
             inputs: groups * channels[0],
@@ -132,7 +133,7 @@ proptest! {
             groups,
             size: [size.0 + dilation * above, size.1],
             kernel,
-            stride: [1, 1],
+            stride,
             padding: [above, half * dilation],
             dilation: [dilation, dilation],
             row_stride: channels[0] * kernel[0] * kernel[1],

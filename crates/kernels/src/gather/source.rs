@@ -31,17 +31,17 @@ pub(crate) unsafe trait Source<S: Simd>: Copy {
     /// It is in the band that [`fits`](Self::fits).
     unsafe fn load(self, simd: S, place: Self::Place, skip: usize, p: usize) -> S::f32s;
 
-    /// The vector at `from` of the output, of the pixels from `p` on.
+    /// The vector `p` pixels on of the output, whose pixel `at` lies at `from`.
     ///
     /// # Safety
     /// Those of its pixels that there are can be read.
-    unsafe fn load_output(self, simd: S, from: *const f32, p: usize) -> S::f32s;
+    unsafe fn load_output(self, simd: S, from: *const f32, at: usize, p: usize) -> S::f32s;
 
-    /// Writes the vector at `to` of the output, of the pixels from `p` on.
+    /// Writes the vector `p` pixels on of the output, whose pixel `at` lies at `to`.
     ///
     /// # Safety
     /// Those of its pixels that there are can be written.
-    unsafe fn store_output(self, simd: S, to: *mut f32, p: usize, v: S::f32s);
+    unsafe fn store_output(self, simd: S, to: *mut f32, at: usize, p: usize, v: S::f32s);
 }
 
 /// A [`Source`] that is written to.
@@ -127,15 +127,15 @@ unsafe impl<S: Simd, A: Copy> Source<S> for Shifted<'_, A> {
     }
 
     #[inline(always)]
-    unsafe fn load_output(self, _: S, from: *const f32, _: usize) -> S::f32s {
+    unsafe fn load_output(self, _: S, from: *const f32, _: usize, p: usize) -> S::f32s {
         // SAFETY: the caller's promise; there are all pixels.
-        unsafe { from.cast::<S::f32s>().read_unaligned() }
+        unsafe { from.add(p).cast::<S::f32s>().read_unaligned() }
     }
 
     #[inline(always)]
-    unsafe fn store_output(self, _: S, to: *mut f32, _: usize, v: S::f32s) {
+    unsafe fn store_output(self, _: S, to: *mut f32, _: usize, p: usize, v: S::f32s) {
         // SAFETY: the caller's promise; there are all pixels.
-        unsafe { to.cast::<S::f32s>().write_unaligned(v) }
+        unsafe { to.add(p).cast::<S::f32s>().write_unaligned(v) }
     }
 }
 

@@ -37,10 +37,9 @@ impl WithSimd for Call<'_> {
         let Self { conv, blocks, operands, threads } = self;
         let (rows, threads) = Rows::of(&Layer::Conv2d(conv), &blocks, threads);
         let pass = Pass { conv, rows, blocks, threads };
-        match operands {
-            Operands::Forward { x, w, b, relu, y } => pass.forward(simd, x, w, (b, relu), y),
-            Operands::BackwardInput { dy, w, dx } => pass.backward_input(simd, dy, w, dx),
-            Operands::BackwardWeight { dy, x, dw, db } => pass.backward_weight(simd, dy, x, dw, db),
+        match conv.stride[1] {
+            1 => pass.run::<S, 1>(simd, operands),
+            _ => pass.run::<S, 2>(simd, operands),
         }
     }
 }
@@ -53,6 +52,15 @@ struct Pass<'a> {
 }
 
 impl Pass<'_> {
+    #[inline(always)]
+    fn run<S: Simd, const STEP: usize>(&self, simd: S, operands: Operands<'_>) {
+        match operands {
+            Operands::Forward { x, w, b, relu, y } => self.forward::<S, STEP>(simd, x, w, (b, relu), y),
+            Operands::BackwardInput { dy, w, dx } => self.backward_input::<S, STEP>(simd, dy, w, dx),
+            Operands::BackwardWeight { dy, x, dw, db } => self.backward_weight::<S, STEP>(simd, dy, x, dw, db),
+        }
+    }
+
     /// Pixels of a channel of x, and of y.
     fn pixels(&self) -> [usize; 2] {
         let [height, width] = self.conv.output_size();
@@ -91,7 +99,14 @@ impl Pass<'_> {
         self.blocks.stored() * self.blocks.height()
     }
 
-    fn forward<S: Simd>(&self, simd: S, x: &[f32], w: &[f32], (b, relu): (Option<&[f32]>, bool), y: &mut [f32]) {
+    fn forward<S: Simd, const STEP: usize>(
+        &self,
+        simd: S,
+        x: &[f32],
+        w: &[f32],
+        (b, relu): (Option<&[f32]>, bool),
+        y: &mut [f32],
+    ) {
         let [image, size] = self.conv.sample_sizes();
         if y.is_empty() {
             return;
@@ -102,10 +117,10 @@ impl Pass<'_> {
             let parts = self.rows.parts(y, (size, self.pixels()[1]), cuts);
             parts.into_iter().map(move |part| (&x[i * each * image..], part))
         });
-        for_each(self.threads, jobs, |(x, part)| simd.vectorize(Gather { pass: self, x, w, b, relu, part }));
+        for_each(self.threads, jobs, |(x, part)| simd.vectorize(Gather::<STEP> { pass: self, x, w, b, relu, part }));
     }
 
-    fn backward_input<S: Simd>(&self, simd: S, dy: &[f32], w: &[f32], dx: &mut [f32]) {
+    fn backward_input<S: Simd, const STEP: usize>(&self, simd: S, dy: &[f32], w: &[f32], dx: &mut [f32]) {
         let [image, size] = self.conv.sample_sizes();
         if size == 0 {
             dx.fill(0.0);
@@ -117,7 +132,7 @@ impl Pass<'_> {
         let samples = dx.chunks_mut(each * image).zip(dy.chunks(each * size));
         if cuts == 1 {
             for_each(self.threads, samples, |(dx, dy)| {
-                simd.vectorize(Scatter { pass: self, dy, w, rows: 0..self.rows.count(), dx });
+                simd.vectorize(Scatter::<STEP> { pass: self, dy, w, rows: 0..self.rows.count(), dx });
             });
             return;
         }
@@ -126,13 +141,20 @@ impl Pass<'_> {
             let mut others: Vec<Scratch> = rows.clone().skip(1).map(|_| Scratch::new(image)).collect();
             let sums = std::iter::once(&mut *dx).chain(others.iter_mut().map(|other| &mut **other));
             for_each(cuts, sums.zip(rows), |(dx, rows)| {
-                simd.vectorize(Scatter { pass: self, dy, w, rows, dx });
+                simd.vectorize(Scatter::<STEP> { pass: self, dy, w, rows, dx });
             });
             others.iter().for_each(|other| dx.iter_mut().zip(&**other).for_each(|(sum, v)| *sum += v));
         }
     }
 
-    fn backward_weight<S: Simd>(&self, simd: S, dy: &[f32], x: &[f32], dw: &mut [f32], mut db: Option<&mut [f32]>) {
+    fn backward_weight<S: Simd, const STEP: usize>(
+        &self,
+        simd: S,
+        dy: &[f32],
+        x: &[f32],
+        dw: &mut [f32],
+        mut db: Option<&mut [f32]>,
+    ) {
         if let Some(db) = &mut db {
             db[..self.conv.outputs].fill(0.0);
         }
@@ -142,12 +164,12 @@ impl Pass<'_> {
         }
         let jobs = self.rows.gradients((dw, self.values()), db, self.threads);
         for_each(self.threads, jobs.into_iter(), |(rows, dw, db)| {
-            simd.vectorize(Correlate { pass: self, x, dy, rows, dw, db });
+            simd.vectorize(Correlate::<STEP> { pass: self, x, dy, rows, dw, db });
         });
     }
 }
 
-struct Gather<'a, 'b> {
+struct Gather<'a, 'b, const STEP: usize> {
     pass: &'a Pass<'a>,
     /// From the first sample on.
     x: &'a [f32],
@@ -157,13 +179,13 @@ struct Gather<'a, 'b> {
     part: Outputs<'b>,
 }
 
-impl WithSimd for Gather<'_, '_> {
+impl<const STEP: usize> WithSimd for Gather<'_, '_, STEP> {
     type Output = ();
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
         let Self { pass, x, w, b, relu, part: (rows, mut y) } = self;
-        let images = &Images::new(simd, &pass.conv);
+        let images = &Images::<S, STEP>::new(simd, &pass.conv);
         let (height, values, [seen, pixels]) = (pass.blocks.height(), pass.values(), pass.pixels());
         let tiles = images.tiles(|vectors| gather_width::<S>(height, vectors));
         let before = pass.rows.outputs(&rows).start;
@@ -192,7 +214,7 @@ impl WithSimd for Gather<'_, '_> {
                     }
                     let start = b.map_or(&zeros[..], |b| &b[outputs.clone()]);
                     let source = Masked::new(images, &x[pass.group_of(r)..]);
-                    let sums = &mut y[(outputs.start - before) * pixels + at..];
+                    let sums = &mut y[(outputs.start - before) * pixels + tile.there.start..];
                     let row = Row::new(&pass.blocks, r);
                     gather(simd, row, (source, at), &w[r * values..], start, (sums, pixels, vectors));
                     if relu {
@@ -206,7 +228,7 @@ impl WithSimd for Gather<'_, '_> {
     }
 }
 
-struct Scatter<'a, 'b> {
+struct Scatter<'a, 'b, const STEP: usize> {
     pass: &'a Pass<'a>,
     dy: &'a [f32],
     w: &'a [f32],
@@ -214,13 +236,13 @@ struct Scatter<'a, 'b> {
     dx: &'b mut [f32],
 }
 
-impl WithSimd for Scatter<'_, '_> {
+impl<const STEP: usize> WithSimd for Scatter<'_, '_, STEP> {
     type Output = ();
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
         let Self { pass, dy, w, rows, dx } = self;
-        let images = &Images::new(simd, &pass.conv);
+        let images = &Images::<S, STEP>::new(simd, &pass.conv);
         let (height, values, [seen, pixels]) = (pass.blocks.height(), pass.values(), pass.pixels());
         let tiles = images.tiles(|vectors| tile_width(height, vectors));
         let [image, size] = pass.conv.sample_sizes();
@@ -229,7 +251,8 @@ impl WithSimd for Scatter<'_, '_> {
             for dx in dx.chunks_exact_mut(seen) {
                 dx[tiles[0].seen.clone()].fill(0.0);
             }
-            for (t, &Tile { at, vectors, .. }) in tiles.iter().enumerate() {
+            for (t, tile) in tiles.iter().enumerate() {
+                let &Tile { at, vectors, .. } = tile;
                 let (dx_ahead, dy_ahead) = match tiles.get(t + 1) {
                     Some(ahead) => (ahead.seen.clone(), ahead.there.clone()),
                     None => (tiles[t].seen.end..seen, 0..0),
@@ -244,7 +267,7 @@ impl WithSimd for Scatter<'_, '_> {
                             prefetch_after(&dy[c * pixels..], dy_ahead.clone());
                         }
                     }
-                    let output = &dy[outputs.start * pixels + at..];
+                    let output = &dy[outputs.start * pixels + tile.there.start..];
                     let target = Masked::new(images, &mut dx[pass.group_of(r)..]);
                     let row = Row::new(&pass.blocks, r);
                     scatter(simd, row, (target, at, vectors), &w[r * values..], (output, pixels));
@@ -254,7 +277,7 @@ impl WithSimd for Scatter<'_, '_> {
     }
 }
 
-struct Correlate<'a, 'b> {
+struct Correlate<'a, 'b, const STEP: usize> {
     pass: &'a Pass<'a>,
     x: &'a [f32],
     dy: &'a [f32],
@@ -263,13 +286,13 @@ struct Correlate<'a, 'b> {
     db: &'b mut [f32],
 }
 
-impl WithSimd for Correlate<'_, '_> {
+impl<const STEP: usize> WithSimd for Correlate<'_, '_, STEP> {
     type Output = ();
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
         let Self { pass, x, dy, rows, dw, db } = self;
-        let images = &Images::new(simd, &pass.conv);
+        let images = &Images::<S, STEP>::new(simd, &pass.conv);
         let (values, height, [seen, pixels], steps) =
             (pass.values(), pass.blocks.height(), pass.pixels(), pass.conv.sample_sizes());
         let first = pass.rows.outputs(&rows).start;
@@ -301,7 +324,7 @@ impl WithSimd for Correlate<'_, '_> {
                         }
                     }
                     let output = &dy[pass.rows.outputs(&(r..r + 1)).start * pixels..];
-                    pack::<S>(output, (pixels, height), at, band, &mut memory);
+                    pack(images, output, height, (at, band), &mut memory);
                     let (from, row) = ((Masked::new(images, &x[pass.group_of(r)..]), at), Row::new(&pass.blocks, r));
                     correlate(simd, row, from, band, dw, gather::Outputs::Packed(&memory));
                 }
@@ -312,16 +335,23 @@ impl WithSimd for Correlate<'_, '_> {
 
 /// The outputs of a row of blocks, as [`gather::Outputs::Packed`] and zero where there are none.
 #[inline(always)]
-fn pack<S: Simd>(dy: &[f32], (pixels, height): (usize, usize), at: usize, band: Band, to: &mut [f32]) {
+fn pack<S: Simd, const STEP: usize>(
+    images: &Images<S, STEP>,
+    dy: &[f32],
+    height: usize,
+    (at, band): (usize, Band),
+    to: &mut [f32],
+) {
+    let vectors = &images.vectors[at / S::F32_LANES..][..band.length / S::F32_LANES];
     for (line, to) in to.chunks_exact_mut(band.length * height).take(band.lines).enumerate() {
-        for (p, to) in (at..at + band.length).step_by(S::F32_LANES).zip(to.chunks_exact_mut(S::F32_LANES * height)) {
+        for (vector, to) in vectors.iter().zip(to.chunks_exact_mut(S::F32_LANES * height)) {
             for (r, to) in to.chunks_exact_mut(S::F32_LANES).enumerate() {
-                let count = S::F32_LANES.min(pixels - p);
-                let from = &dy[line * band.steps[1] + r * pixels + p..][..count];
+                let from = &dy[line * band.steps[1] + r * images.pixels[1] + vector.output as usize..];
+                let count = vector.count();
                 if count == S::F32_LANES {
                     to.copy_from_slice(&from[..S::F32_LANES]);
                 } else {
-                    to[..count].copy_from_slice(from);
+                    to[..count].copy_from_slice(&from[..count]);
                     to[count..].fill(0.0);
                 }
             }

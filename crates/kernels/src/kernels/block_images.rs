@@ -11,6 +11,8 @@ use supple_graph::Phase;
 
 /// Blocks of a row that cost less than the copies that other kernels make, however few channels those are of.
 const FEW: usize = 16;
+/// The part of the elements of vectors that hold pixels, from which on little is lost.
+const FULL: f64 = 0.89;
 
 /// Products with the first blocks of every row, on images where they lie: nothing is copied, and masks leave out what lies beside an image.
 #[derive(Clone, Copy, Debug)]
@@ -29,7 +31,7 @@ impl Kernel for BlockImages {
     fn pays(&self, key: &Key) -> bool {
         let (Layer::Conv2d(conv), Format::Blocks { height, kept, .. }) = (&key.layer, key.format) else { return false };
         let masks_are_free = lanes() >= images::LANES && height > 1;
-        key.layer.is_countable() && masks_are_free && wins(conv, kept, key.phase)
+        key.layer.is_countable() && masks_are_free && wins(conv, [height, kept], key.phase)
     }
 
     fn run(&self, args: Args<'_>) -> Result<(), Error> {
@@ -42,16 +44,41 @@ impl Kernel for BlockImages {
     }
 }
 
-/// Whether images where they lie are faster, as was measured: than planes forward always, and backward with no more blocks than channels unless those
-/// lie there too; than lines, which lose nothing at the end of an image, with fewer.
-fn wins(conv: &Conv2d, kept: usize, phase: Phase) -> bool {
-    let pixels = conv.output_size()[0] * conv.size[1];
-    let is_full = pixels.next_multiple_of(lanes()) - pixels <= pixels / 8;
+/// Whether images where they lie are faster, as was measured.
+fn wins(conv: &Conv2d, [height, kept]: [usize; 2], phase: Phase) -> bool {
+    let (planes, lines) = (Planes::new(&Layer::Conv2d(*conv), lanes()), lines::pay(conv));
+    if conv.stride[1] == 1 {
+        keeps(conv, kept, phase, (&planes, lines))
+    } else {
+        halves(conv, [height, kept], phase, (&planes, lines))
+    }
+}
+
+/// With a stride of one: than planes forward always, and backward with no more blocks than channels unless those lie there too; than lines, which lose nothing at the
+/// end of an image, with fewer.
+fn keeps(conv: &Conv2d, kept: usize, phase: Phase, (planes, lines): (&Planes, bool)) -> bool {
+    let is_full = images::fill(conv, lanes()) >= FULL;
     let channels = conv.group_inputs().max(FEW);
-    match (phase, lines::pay(conv)) {
+    match (phase, lines) {
         (Phase::Forward, false) => true,
         (Phase::Forward, true) => is_full && kept <= channels,
-        (_, false) => kept <= channels && !Planes::new(&Layer::Conv2d(*conv), lanes()).is_direct(),
+        (_, false) => kept <= channels && !planes.is_direct(),
         (_, true) => is_full && 3 * kept <= channels,
     }
+}
+
+/// With a stride of two, where each use of an element costs exchanges, and as much again for what is loaded beside it: with so few uses of what others copy once, which of
+/// 1x1 kernels is a quarter of what they read.
+fn halves(conv: &Conv2d, [height, kept]: [usize; 2], phase: Phase, (planes, lines): (&Planes, bool)) -> bool {
+    let copied = (conv.group_inputs() * planes.residues()) as f64 * images::fill(conv, lanes());
+    let uses = (conv.group_outputs() / height * kept) as f64 / copied;
+    let most = match (phase, lines, planes.residues()) {
+        (Phase::Forward, false, 1) => 9.0,
+        (Phase::Forward, false, _) => 5.0,
+        (Phase::Forward, true, _) => 3.0,
+        (_, _, 1) => 0.0,
+        (Phase::BackwardWeight, false, _) => 3.0,
+        _ => 1.0,
+    };
+    uses <= most
 }
