@@ -46,6 +46,11 @@ impl Observed {
         }))
     }
 
+    /// The rung of each piece of work that ended.
+    pub fn rungs(&self) -> impl Iterator<Item = usize> {
+        self.records.iter().filter(|record| record.finished.is_some()).map(|record| record.rung)
+    }
+
     /// Part of the pieces of work with no answer in time.
     pub fn miss_rate(&self) -> f64 {
         let done = self.records.iter().filter(|record| !record.missed()).count();

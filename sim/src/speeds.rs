@@ -5,6 +5,7 @@ use crate::shrinkage::{Estimate, shrunk};
 use crate::trace::{End, Trace};
 use crate::unit::Unit;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use supple_strategy::{Nanos, Spread};
 
 /// Pieces whose geometric mean tells the speed once: single ones meet the machine in one of its states, which change within milliseconds.
@@ -106,6 +107,22 @@ impl Looks {
     pub fn reference(&self) -> f64 {
         let gauges: Vec<f64> = self.0.iter().map(|look| look.gauge).collect();
         geometric_mean(&gauges)
+    }
+
+    /// The same beside work on these rungs: each counts what the gauge took after it, since that depends by one or two per cent on the work before; one that was
+    /// not looked at counts the mean of all. Without any it is [`reference`](Self::reference).
+    pub fn reference_beside(&self, work: impl IntoIterator<Item = usize>) -> f64 {
+        let all = self.reference();
+        let after = |rung: usize| {
+            let looks = self.0.iter().filter(|look| look.rung == rung);
+            let gauges: Vec<f64> = looks.map(|look| look.gauge).collect();
+            if gauges.is_empty() { all } else { geometric_mean(&gauges) }
+        };
+        let mut counts: BTreeMap<usize, usize> = BTreeMap::new();
+        work.into_iter().for_each(|rung| *counts.entry(rung).or_default() += 1);
+        let pieces: usize = counts.values().sum();
+        let weighted: f64 = counts.iter().map(|(&rung, &count)| count as f64 * (after(rung) / all).ln()).sum();
+        all * (weighted / pieces.max(1) as f64).exp()
     }
 
     /// The looks, each with the machine's speed in the span that it is in.

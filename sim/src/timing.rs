@@ -165,14 +165,15 @@ pub struct Fit {
 }
 
 impl Calibration {
-    /// The same with the service times that these looks found, and the speed that they were found at as 1: a machine is not what it was a while ago.
+    /// The same with the service times that these looks found, and the speed that they were found at as 1, for a run of `work` on these rungs: a machine is not
+    /// what it was a while ago.
     ///
     /// # Errors
     /// When a rung was not looked at.
-    pub fn renewed(&self, looks: &Looks) -> Result<Self, Error> {
+    pub fn renewed(&self, looks: &Looks, work: impl IntoIterator<Item = usize>) -> Result<Self, Error> {
         let powers: Vec<f64> = (0..self.service.len()).map(|rung| self.timing.power(rung)).collect();
         let service = looks.services(&powers).map_err(|cause| Error::entry("looks", cause))?;
-        let gauge = Gauge { seconds: looks.reference(), ..self.gauge };
+        let gauge = Gauge { seconds: looks.reference_beside(work), ..self.gauge };
         Ok(Self { service, gauge, ..self.clone() })
     }
 

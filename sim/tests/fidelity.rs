@@ -228,6 +228,21 @@ proptest! {
         prop_assert!(looks.changed(1)[0] > 0.0 && looks.changed(1)[0] <= seconds / 0.4f64.powf(exponent));
     }
 
+    /// What the gauge takes after each rung is what it is measured against beside that rung, and between the two beside both.
+    #[test]
+    fn a_gauge_is_measured_against_what_it_takes_after_the_rungs_that_ran(gauges in prop::array::uniform2(1e-6..1e-3f64), counts in (0usize..50, 0usize..50)) {
+        let look = |i: usize| Look { when: Nanos(i as u64), rung: i % 2, changed: 1.0, times: vec![1.0], gauge: gauges[i % 2] };
+        let looks = Looks((0..20).map(look).collect());
+        let near = |a: f64, b: f64| (a / b - 1.0).abs() < 1e-9;
+        let beside = |zero, one| looks.reference_beside(std::iter::repeat_n(0, zero).chain(std::iter::repeat_n(1, one)));
+        prop_assert!(near(beside(3, 0), gauges[0]) && near(beside(0, 3), gauges[1]));
+        prop_assert!(near(beside(0, 0), looks.reference()) && near(looks.reference_beside([7]), looks.reference()));
+        let (zero, one) = counts;
+        let part = one as f64 / (zero + one).max(1) as f64;
+        let between = gauges[0].powf(1.0 - part) * gauges[1].powf(part);
+        prop_assert!(zero + one == 0 || near(beside(zero, one), between));
+    }
+
     #[test]
     fn powers_are_from_0_to_2_whatever_was_seen(seen in prop::collection::vec((0usize..3, 1e-9..1e9f64, 1e-9..1e9f64), 0..40)) {
         let look = |(rung, gauge, time)| Look { when: Nanos::ZERO, rung, changed: time, times: vec![time], gauge };

@@ -37,7 +37,8 @@ struct Piece {
     service: Nanos,
 }
 
-/// How far a model with each tick is from the trials, and the tick that the machine has, in milliseconds: by how long a spinning thread ran on.
+/// How far a model with each tick is from the trials, and the tick that the machine has, in milliseconds: by how long a spinning thread ran on, and where that leaves
+/// a choice, by which model is nearest.
 ///
 /// # Errors
 /// When a rung cannot be run or the share cannot be applied.
@@ -51,7 +52,10 @@ pub(super) fn ticks(
     let trials = trials(executor, settings, input, service, period)?;
     let fits: Vec<Fit> = TICKS.iter().map(|&tick| fit(&trials, period, tick, wait)).collect();
     let probes: Vec<Vec<Duration>> = trials.into_iter().map(|trial| trial.probe).collect();
-    Ok((probe::tick_ms(&probes, TICKS), fits))
+    let agreed = probe::agreed(&probes, TICKS);
+    let left = TICKS.into_iter().zip(&fits).filter(|(tick, _)| agreed.contains(tick));
+    let best = left.min_by(|(_, a), (_, b)| a.error.total_cmp(&b.error));
+    Ok((best.map_or(0.0, |(tick, _)| tick), fits))
 }
 
 /// The dense and the cheapest rung under quotas, without pauses and at half of what the share can do.

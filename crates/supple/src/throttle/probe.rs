@@ -11,8 +11,8 @@ const SHARE: f64 = 0.5;
 const GAP: Duration = Duration::from_millis(1);
 /// Width of the bins in which phases are counted, in milliseconds.
 const BIN: f64 = 0.25;
-/// Part of the runs of a probe that agree on the phase where the tick is right.
-const AGREED: f64 = 0.8;
+/// Part of the runs that agree with the phase of their probe where the tick is right.
+const AGREED: f64 = 0.95;
 
 /// Lengths of the runs, from a refill to the tick at which the empty pool is noticed, of this thread, which the throttle must hold. The share is none
 /// afterwards.
@@ -45,15 +45,17 @@ pub fn phase_ms(runs: &[Duration], tick_ms: f64) -> Option<f64> {
     rests.iter().copied().max_by_key(|&at| votes(at))
 }
 
-/// The longest of these ticks, in milliseconds, by which the runs of most probes leave the same remainder; zero, an exact quota, where there is none.
-pub fn tick_ms(probes: &[Vec<Duration>], ticks: impl IntoIterator<Item = f64>) -> f64 {
-    let agrees = |runs: &Vec<Duration>, tick: f64| {
-        let phase = phase_ms(runs, tick)?;
-        let near = runs.iter().filter(|run| apart(remainder(run, tick), phase, tick) <= BIN).count();
-        Some(near as f64 >= AGREED * runs.len() as f64)
+/// Those of these ticks, in milliseconds, by which the runs of each probe leave the same remainder, but none that divides another: its multiple says more.
+pub fn agreed(probes: &[Vec<Duration>], ticks: impl IntoIterator<Item = f64>) -> Vec<f64> {
+    let near = |runs: &Vec<Duration>, tick: f64| {
+        let phase = phase_ms(runs, tick).unwrap_or(0.0);
+        runs.iter().filter(|run| apart(remainder(run, tick), phase, tick) <= BIN).count()
     };
-    let most = |tick: f64| probes.iter().filter(|runs| agrees(runs, tick) == Some(true)).count() * 2 > probes.len();
-    ticks.into_iter().filter(|&tick| tick > 0.0 && most(tick)).fold(0.0, f64::max)
+    let all: usize = probes.iter().map(Vec::len).sum();
+    let part = |tick: f64| probes.iter().map(|runs| near(runs, tick)).sum::<usize>() as f64 / all.max(1) as f64;
+    let agreed: Vec<f64> = ticks.into_iter().filter(|&tick| tick > 0.0 && part(tick) >= AGREED).collect();
+    let says_more = |tick: f64, other: f64| other > tick && other % tick == 0.0;
+    agreed.iter().copied().filter(|&tick| !agreed.iter().any(|&other| says_more(tick, other))).collect()
 }
 
 fn remainder(run: &Duration, tick_ms: f64) -> f64 {
@@ -77,7 +79,11 @@ mod tests {
         assert_eq!(phase_ms(&[], 4.0), None);
         assert_eq!(phase_ms(&runs, 0.0), None);
         let runs: Vec<Duration> = [11.9, 7.9, 11.95, 7.85].map(|ms| Duration::from_secs_f64(ms / 1e3)).to_vec();
-        assert_eq!(tick_ms(&[runs.clone(), runs, Vec::new()], [0.0, 1.0, 4.0, 10.0]), 4.0);
-        assert_eq!(tick_ms(&[], [1.0, 4.0]), 0.0);
+        let ticks = [0.0, 1.0, 4.0, 10.0];
+        assert_eq!(agreed(&[runs.clone(), runs.clone(), Vec::new()], ticks), [4.0]);
+        assert!(agreed(&[], ticks).is_empty());
+        let alike = vec![Duration::from_micros(11_900); 5];
+        assert_eq!(agreed(std::slice::from_ref(&alike), ticks), [4.0, 10.0]);
+        assert_eq!(agreed(&[alike, runs], ticks), [4.0]);
     }
 }

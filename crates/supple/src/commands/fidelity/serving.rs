@@ -44,7 +44,7 @@ pub(crate) fn both(options: &Fidelity, scenes: &[(Scenario, Trace)], names: &[St
     for (run, (scenario, trace)) in scenes.iter().enumerate() {
         let conditions = Conditions { scenario, trace, workers: &[Tid::current()], gauge: Some(&gauge) };
         for live in runs(&mut executor, &ladder, &batches, conditions, names)? {
-            let calibration = calibration.renewed(&live.looks)?;
+            let calibration = calibration.renewed(&live.looks, live.observed.rungs())?;
             pairs.push(Twins { scenario, trace, ladder: &ladder, calibration }.beside(run, live)?);
         }
         if stop::asked() {

@@ -87,9 +87,9 @@ impl Lesson<'_> {
         self.look(&mut looks, origin)?;
         let (trained, replay) = self.live(name, batches)?;
         self.look(&mut looks, origin)?;
-        let speed = replay.speeds.trace(looks.reference())?;
+        let live = Observed::of_training(&trained, replay.service(trained.records.len()), replay.switches.clone());
+        let speed = replay.speeds.trace(looks.reference_beside(live.rungs()))?;
         let simulated = self.twin(name, &looks, &speed, &replay, timing)?;
-        let live = Observed::of_training(&trained, replay.service(trained.records.len()), replay.switches);
         Ok(Pair { run, live, simulated, given: None, speed })
     }
 
