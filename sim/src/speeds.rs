@@ -103,6 +103,16 @@ pub struct Look {
 pub struct Looks(pub Vec<Look>);
 
 impl Looks {
+    /// Those of several runs, one after another, in which a machine's speed moves more than in one.
+    pub fn together<'a>(all: impl IntoIterator<Item = &'a Self>) -> Self {
+        let (mut together, mut start) = (Vec::new(), Nanos::ZERO);
+        for looks in all {
+            together.extend(looks.0.iter().map(|look| Look { when: look.when + start, ..look.clone() }));
+            start = together.last().map_or(start, |last: &Look| last.when + LONG);
+        }
+        Self(together)
+    }
+
     /// What the gauge takes at a speed of 1, in seconds: the geometric mean.
     pub fn reference(&self) -> f64 {
         let gauges: Vec<f64> = self.0.iter().map(|look| look.gauge).collect();

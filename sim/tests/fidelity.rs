@@ -243,6 +243,22 @@ proptest! {
         prop_assert!(zero + one == 0 || near(beside(zero, one), between));
     }
 
+    /// Runs at a speed each tell no power, and all together do.
+    #[test]
+    fn runs_tell_together_what_none_tells(speeds in prop::collection::vec(0.4..1.6f64, 8..20), exponent in 0.0..1.5f64) {
+        let run = |&speed: &f64| {
+            let time = 1e-3 / speed.powf(exponent);
+            let look = |i: u64| Look { when: Nanos(i), rung: 0, changed: time, times: vec![time], gauge: 1e-4 / speed };
+            Looks((0..4).map(look).collect())
+        };
+        let runs: Vec<Looks> = speeds.iter().map(run).collect();
+        prop_assert!(runs.iter().all(|looks| (looks.powers(1)[0] - 0.75).abs() < 1e-9));
+        let together = Looks::together(&runs);
+        prop_assert!(together.0.is_sorted_by_key(|look| look.when) && together.0.len() == 4 * runs.len());
+        let spread = speeds.iter().copied().fold(0.0, f64::max) / speeds.iter().copied().fold(9.0, f64::min);
+        prop_assert!(spread < 1.2 || (together.powers(1)[0] - exponent).abs() < 0.05, "{:?}", together.powers(1));
+    }
+
     #[test]
     fn powers_are_from_0_to_2_whatever_was_seen(seen in prop::collection::vec((0usize..3, 1e-9..1e9f64, 1e-9..1e9f64), 0..40)) {
         let look = |(rung, gauge, time)| Look { when: Nanos::ZERO, rung, changed: time, times: vec![time], gauge };

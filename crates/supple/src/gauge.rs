@@ -25,8 +25,10 @@ const PASSES: f64 = 0.01;
 const STEPS: f64 = 0.04;
 /// Runs that tell what a run takes.
 const TRIED: u32 = 8;
-/// Part of its processor time that may pass besides: where more did, a quota stopped it or others went before, and what it took is no measure.
+/// Part of the processor time that may pass besides: where more did, a quota stopped the thread or others went before, and what a gauge took is no measure.
 const DISTURBED: f64 = 0.25;
+/// Processor time in which the caches are as before. Where shorter work was stopped it mostly ended sooner, and a gauge after it took 5 to 40 % longer.
+const SETTLED: Nanos = Nanos(5_000_000);
 
 /// A small fixed piece of work: a model at its lowest density, on a few samples. It meets the same kernels, caches and processor as the work that it
 /// runs beside, and depends on no request, no rung and no policy.
@@ -113,7 +115,7 @@ impl Gauge {
         work.run()?;
         let (end, wall) = (processor_time(), start.elapsed().as_secs_f64());
         let (seconds, cost) = ((end - begun).seconds(), (end - before).seconds());
-        Ok(Took { seconds, cost, undisturbed: wall <= (1.0 + DISTURBED) * seconds })
+        Ok(Took { seconds, cost, undisturbed: is_undisturbed(wall, seconds) })
     }
 
     /// Does nothing else for so long, and tells how the machine's speed moves meanwhile. Stops when `stop` says so.
@@ -133,11 +135,18 @@ impl Gauge {
     }
 }
 
+/// Whether nothing else ran during work that took so many seconds of the clock, and of the processor.
+fn is_undisturbed(wall: f64, processor: f64) -> bool {
+    wall <= (1.0 + DISTURBED) * processor
+}
+
 /// A gauge beside a run, and what it found.
 #[derive(Debug)]
 pub(crate) struct Watching<'a> {
     gauge: &'a Gauge,
     watch: Watch<'a>,
+    /// Whether the work before was, or so long that it does not matter.
+    undisturbed: bool,
     pub speeds: Speeds,
 }
 
@@ -147,12 +156,17 @@ impl<'a> Watching<'a> {
         let costs = (0..TRIED).map(|_| gauge.run().map(|took| took.cost)).sum::<Result<f64>>()?;
         let cost = Nanos::from_seconds(costs / f64::from(TRIED));
         let allowance = Allowance { cost, part: gauge.part };
-        Ok(Self { gauge, watch: Watch::new(share, allowance), speeds: Speeds::default() })
+        Ok(Self { gauge, watch: Watch::new(share, allowance), undisturbed: true, speeds: Speeds::default() })
     }
 
     /// What the gauge takes of the processor.
     pub fn allowance(&self) -> Allowance {
         self.watch.allowance()
+    }
+
+    /// After work that took so long by the clock, and of the processor.
+    pub fn worked(&mut self, wall: Nanos, processor: Nanos) {
+        self.undisturbed = processor >= SETTLED || is_undisturbed(wall.seconds(), processor.seconds());
     }
 
     /// In an idle gap of this length.
@@ -175,7 +189,7 @@ impl<'a> Watching<'a> {
     fn take(&mut self, now: Nanos, count: u64) -> Result<()> {
         for _ in 0..count {
             let took = self.gauge.run()?;
-            if took.undisturbed {
+            if took.undisturbed && self.undisturbed {
                 self.speeds.push(now, took.seconds);
             }
         }

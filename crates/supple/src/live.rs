@@ -72,10 +72,15 @@ impl<E: Engine> Plant for LivePlant<'_, E> {
     }
 
     fn run(&mut self, job: Job) -> Result<Outcome> {
-        let start = processor_time();
+        let (begun, start) = (self.now(), processor_time());
         let score = self.engine.run(job)?;
+        let took = processor_time() - start;
+        let wall = self.now() - begun;
+        if let Some(watch) = &mut self.watch {
+            watch.worked(wall, took);
+        }
         let (Job::Request(number) | Job::Step(number)) = job;
-        self.service.insert(number, processor_time() - start);
+        self.service.insert(number, took);
         Ok(Outcome { right: score.right, of: score.of })
     }
 

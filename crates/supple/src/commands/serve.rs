@@ -59,13 +59,10 @@ fn live_only(scenario: &Scenario, live: Vec<Live>) -> Report {
 /// The live runs, and each simulated with the service times that were measured just before and after it, at the machine's speed meanwhile.
 pub(crate) fn side_by_side(scenario: &Scenario, trace: &Trace, ladder: &Ladder, live: Vec<Live>) -> Result<Report> {
     let mut simulated = Vec::with_capacity(live.len());
+    let powers = Looks::together(live.iter().map(|live| &live.looks)).powers(ladder.rungs().len());
     for Live { run, observed, looks, speeds, gauge, .. } in &live {
         let mut policy = policy(&run.policy, scenario, ladder)?;
-        let timing = Timing {
-            tick_ms: scenario.device.tick_ms,
-            powers: looks.powers(ladder.rungs().len()),
-            ..Timing::default()
-        };
+        let timing = Timing { tick_ms: scenario.device.tick_ms, powers: powers.clone(), ..Timing::default() };
         let machine = ladder.with_services(looks.services(&timing.powers)?)?;
         let speed = speeds.trace(looks.reference_beside(observed.rungs()))?;
         let stage = Stage::new(scenario, ladder, trace)?.on(&machine).timed(&timing).at_speed(&speed).gauged(*gauge);

@@ -13,11 +13,11 @@ use anyhow::{Context, Result};
 use std::time::Duration;
 use supple_sim::fidelity::Observed;
 use supple_sim::timing::Cold;
-use supple_sim::{Calibration, Scenario, Stage, Timing, Trace};
+use supple_sim::{Calibration, Looks, Scenario, Stage, Timing, Trace};
 use supple_strategy::{Ladder, Spread};
 
-/// Each policy's runs live, one in each scene, and their twins: one on the machine as it was calibrated, with the rungs' times just before and after the run, and as fast as the gauge found it, one with the service times of the run
-/// itself, so that what is left is not the machine's.
+/// Each policy's runs live, one in each scene, and their twins: one on the machine as it was calibrated, with the rungs' times just before and after the run, as fast as the gauge found it, and with the powers of its speed that the
+/// looks at all runs tell; one with the service times of the run itself, so that what is left is not the machine's.
 ///
 /// # Errors
 /// When something cannot be read, the ladder is of another model or machine, or the share cannot be applied.
@@ -28,7 +28,7 @@ pub(crate) fn both(options: &Fidelity, scenes: &[(Scenario, Trace)], names: &[St
     let Opened { model, data, mut executor, batches, stamp } = options.source.open(&options.common, batch)?;
     ladder.stamp.matches(&stamp).with_context(|| options.ladder.display().to_string())?;
     let gauge = Gauge::of(&model, &data, executor.backend())?;
-    let calibration = match &options.calibration {
+    let mut calibration = match &options.calibration {
         Some(file) => read_json::<Calibration>(file)?,
         None => {
             let period = Duration::from_secs_f64(scenario.device.period_ms / 1e3);
@@ -40,18 +40,23 @@ pub(crate) fn both(options: &Fidelity, scenes: &[(Scenario, Trace)], names: &[St
             "note: the trace has shares below {LEAST_SHARE}, which calibration does not try: the twins' stalls there are not validated"
         );
     }
-    let mut pairs = Vec::new();
+    let mut all = Vec::new();
     for (run, (scenario, trace)) in scenes.iter().enumerate() {
         let conditions = Conditions { scenario, trace, workers: &[Tid::current()], gauge: Some(&gauge) };
-        for live in runs(&mut executor, &ladder, &batches, conditions, names)? {
-            let calibration = calibration.renewed(&live.looks, live.observed.rungs())?;
-            pairs.push(Twins { scenario, trace, ladder: &ladder, calibration }.beside(run, live)?);
-        }
+        let live = runs(&mut executor, &ladder, &batches, conditions, names)?;
+        all.extend(live.into_iter().map(|live| (run, live)));
         if stop::asked() {
             break;
         }
     }
-    Ok(pairs)
+    let looks = Looks::together(all.iter().map(|(_, live)| &live.looks));
+    calibration.timing.powers = looks.powers(ladder.rungs().len());
+    let pair = |(run, live): (usize, Live)| {
+        let (scenario, trace) = &scenes[run];
+        let calibration = calibration.renewed(&live.looks, live.observed.rungs())?;
+        Twins { scenario, trace, ladder: &ladder, calibration }.beside(run, live)
+    };
+    all.into_iter().map(pair).collect()
 }
 
 /// What the twins of a live run are made of.

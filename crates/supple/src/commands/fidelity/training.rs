@@ -42,19 +42,33 @@ pub(crate) fn both(options: &Fidelity, scenes: &[(Scenario, Trace)], names: &[St
     let ladder = step_ladder(fresh(&model, backend)?, &input, stamp)?;
     let gauge = Gauge::of_steps(&model, &data, backend)?;
     let timing = timing(options)?;
-    let mut pairs = Vec::new();
-    for (run, (scenario, trace)) in scenes.iter().enumerate() {
+    let lesson = |(scenario, trace)| {
         let input = input.clone();
-        let lesson = Lesson { scenario, trace, model: &model, backend, ladder: &ladder, input, gauge: &gauge };
-        for name in names {
-            eprintln!("live {name}: {} steps by {:.1} s", wanted.steps, deadline(scenario, &ladder));
-            pairs.push(lesson.pair(run, name, &mut batches, &timing)?);
-            if stop::asked() {
-                return Ok(pairs);
-            }
+        Lesson { scenario, trace, model: &model, backend, ladder: &ladder, input, gauge: &gauge }
+    };
+    let mut all = Vec::new();
+    for (run, name) in (0..scenes.len()).flat_map(|run| names.iter().map(move |name| (run, name))) {
+        let (scenario, trace) = &scenes[run];
+        eprintln!("live {name}: {} steps by {:.1} s", wanted.steps, deadline(scenario, &ladder));
+        all.push((run, lesson((scenario, trace)).live(name, &mut batches)?));
+        if stop::asked() {
+            break;
         }
     }
-    Ok(pairs)
+    let powers = Looks::together(all.iter().map(|(_, live)| &live.looks)).powers(ladder.rungs().len());
+    let timing = Timing { powers, ..timing };
+    let pair = |(run, live): (usize, Live)| {
+        let (scenario, trace) = &scenes[run];
+        lesson((scenario, trace)).beside(run, live, &timing)
+    };
+    all.into_iter().map(pair).collect()
+}
+
+/// A live run, and the steps of all rungs before and after it.
+struct Live {
+    trained: TrainingRun,
+    replay: Replay,
+    looks: Looks,
 }
 
 /// What requests' calibration says of the machine: tick, waits, and what dense work takes more after a stop; of steps it measured nothing.
@@ -82,32 +96,28 @@ struct Lesson<'a> {
 }
 
 impl Lesson<'_> {
-    fn pair(&self, run: usize, name: &str, batches: &mut Batches<'_>, timing: &Timing) -> Result<Pair> {
+    fn live(&self, name: &str, batches: &mut Batches<'_>) -> Result<Live> {
         let (mut looks, origin) = (Looks::default(), Instant::now());
         self.look(&mut looks, origin)?;
-        let (trained, replay) = self.live(name, batches)?;
-        self.look(&mut looks, origin)?;
-        let live = Observed::of_training(&trained, replay.service(trained.records.len()), replay.switches.clone());
-        let speed = replay.speeds.trace(looks.reference_beside(live.rungs()))?;
-        let simulated = self.twin(name, &looks, &speed, &replay, timing)?;
-        Ok(Pair { run, live, simulated, given: None, speed })
-    }
-
-    fn live(&self, name: &str, batches: &mut Batches<'_>) -> Result<(TrainingRun, Replay)> {
         let (scenario, trace, gauge) = (self.scenario, self.trace, Some(self.gauge));
         let conditions = Conditions { scenario, trace, workers: &[Tid::current()], gauge };
         let (mut guide, mut trainer) = (policy(name, scenario, self.ladder)?, fresh(self.model, self.backend)?);
-        train_live(&mut trainer, self.ladder, |step| batches.of_step(step), conditions, (name, guide.as_mut()))
+        let batch = |step| batches.of_step(step);
+        let (trained, replay) = train_live(&mut trainer, self.ladder, batch, conditions, (name, guide.as_mut()))?;
+        self.look(&mut looks, origin)?;
+        Ok(Live { trained, replay, looks })
     }
 
-    /// The same run with the steps that were looked at, on a machine as fast as the gauge found it.
-    fn twin(&self, name: &str, looks: &Looks, speed: &Trace, replay: &Replay, timing: &Timing) -> Result<Observed> {
-        let powers = looks.powers(self.ladder.rungs().len());
-        let machine = self.ladder.with_services(looks.services(&powers)?)?;
-        let timing = Timing { phase_ms: phase_ms(&replay.probe, timing.tick_ms), powers, ..timing.clone() };
-        let stage = Stage::new(self.scenario, self.ladder, self.trace)?.on(&machine).timed(&timing).at_speed(speed);
-        let stage = stage.gauged(replay.gauge);
-        Ok(stage.observe_training(policy(name, self.scenario, self.ladder)?.as_mut(), name)?.1)
+    /// The run with its twin: the steps that were looked at, on a machine as fast as the gauge found it.
+    fn beside(&self, run: usize, Live { trained, replay, looks }: Live, timing: &Timing) -> Result<Pair> {
+        let live = Observed::of_training(&trained, replay.service(trained.records.len()), replay.switches);
+        let speed = replay.speeds.trace(looks.reference_beside(live.rungs()))?;
+        let machine = self.ladder.with_services(looks.services(&timing.powers)?)?;
+        let timing = Timing { phase_ms: phase_ms(&replay.probe, timing.tick_ms), ..timing.clone() };
+        let stage = Stage::new(self.scenario, self.ladder, self.trace)?.on(&machine).timed(&timing).at_speed(&speed);
+        let mut guide = policy(&trained.policy, self.scenario, self.ladder)?;
+        let (_, simulated) = stage.gauged(replay.gauge).observe_training(guide.as_mut(), &trained.policy)?;
+        Ok(Pair { run, live, simulated, given: None, speed })
     }
 
     /// Looks at the steps of all rungs.
