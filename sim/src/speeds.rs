@@ -122,17 +122,12 @@ impl Looks {
     /// The same beside work on these rungs: each counts what the gauge took after it, since that depends by one or two per cent on the work before; one that was
     /// not looked at counts the mean of all. Without any it is [`reference`](Self::reference).
     pub fn reference_beside(&self, work: impl IntoIterator<Item = usize>) -> f64 {
+        let mut gauges: BTreeMap<usize, Vec<f64>> = BTreeMap::new();
+        self.0.iter().for_each(|look| gauges.entry(look.rung).or_default().push(look.gauge));
+        let after: BTreeMap<usize, f64> = gauges.iter().map(|(&rung, gauges)| (rung, geometric_mean(gauges))).collect();
         let all = self.reference();
-        let after = |rung: usize| {
-            let looks = self.0.iter().filter(|look| look.rung == rung);
-            let gauges: Vec<f64> = looks.map(|look| look.gauge).collect();
-            if gauges.is_empty() { all } else { geometric_mean(&gauges) }
-        };
-        let mut counts: BTreeMap<usize, usize> = BTreeMap::new();
-        work.into_iter().for_each(|rung| *counts.entry(rung).or_default() += 1);
-        let pieces: usize = counts.values().sum();
-        let weighted: f64 = counts.iter().map(|(&rung, &count)| count as f64 * (after(rung) / all).ln()).sum();
-        all * (weighted / pieces.max(1) as f64).exp()
+        let beside: Vec<f64> = work.into_iter().map(|rung| after.get(&rung).copied().unwrap_or(all)).collect();
+        if beside.is_empty() { all } else { geometric_mean(&beside) }
     }
 
     /// The looks, each with the machine's speed in the span that it is in.

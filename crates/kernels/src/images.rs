@@ -9,6 +9,7 @@ mod passes;
 mod vectors;
 
 pub(crate) use passes::run;
+pub(crate) use vectors::fill;
 use vectors::{Exchange, Vector, masks, split, vectors};
 
 /// Elements of a vector from which on loading and storing under masks costs nothing: shorter ones have no instruction for it, or a slow one.
@@ -45,13 +46,6 @@ struct Seen {
 /// Whether the images of a sound convolution can stay where they lie.
 pub(crate) fn stay(conv: &Conv2d) -> bool {
     conv.stride[1] == 2 || conv.stride == [1, 1] && conv.output_size()[1] == conv.size[1]
-}
-
-/// The part of its vectors' elements that hold pixels.
-pub(crate) fn fill(conv: &Conv2d, lanes: usize) -> f64 {
-    let vectors = if conv.stride[1] == 1 { vectors::<1>(conv, lanes) } else { vectors::<2>(conv, lanes) };
-    let pixels: usize = vectors.iter().map(Vector::count).sum();
-    pixels as f64 / (vectors.len() * lanes).max(1) as f64
 }
 
 impl<S: Simd, const STEP: usize> Images<S, STEP> {

@@ -41,22 +41,41 @@ pub(crate) fn vectors<const STEP: usize>(conv: &Conv2d, lanes: usize) -> Vec<Vec
             |p: usize| Vector { input: [p as u32; 2], output: p as u32, pixels: [lanes.min(pixels - p) as u32, 0] };
         return (0..pixels).step_by(lanes).map(of).collect();
     }
-    let split = split(conv, lanes).max(1);
+    let (split, together) = (split(conv, lanes).max(1), together(conv, lanes));
     let run = |row: usize, column: usize| {
         let from = row * conv.stride[0] * conv.size[1] + column * conv.stride[1];
-        (from as u32, (row * columns + column) as u32, split.min(columns - column) as u32)
+        let (output, pixels) = (row * columns + column, split.min(columns - column));
+        Vector { input: [from as u32; 2], output: output as u32, pixels: [pixels as u32, 0] }
     };
-    let of_row = |row: usize| (0..columns).step_by(split).map(move |column| run(row, column)).collect::<Vec<_>>();
-    let runs: Vec<Vec<(u32, u32, u32)>> = match columns <= split {
-        true => vec![(0..rows).flat_map(of_row).collect()],
-        false => (0..rows).map(of_row).collect(),
+    let runs = |row: usize| (0..columns).step_by(split).map(move |column| run(row, column));
+    let pair = |runs: &[Vector]| match *runs {
+        [first, second, ..] => {
+            Vector { input: [first.input[0], second.input[0]], pixels: [first.pixels[0], second.pixels[0]], ..first }
+        }
+        _ => runs[0],
     };
-    let pair = |runs: &[(u32, u32, u32)]| {
-        let (input, output, pixels) = runs[0];
-        let (other, _, others) = runs.get(1).copied().unwrap_or((input, output, 0));
-        Vector { input: [input, other], output, pixels: [pixels, others] }
+    let mut vectors = Vec::new();
+    for first in (0..rows).step_by(together) {
+        let runs: Vec<Vector> = (first..rows.min(first + together)).flat_map(runs).collect();
+        vectors.extend(runs.chunks(2).map(pair));
+    }
+    vectors
+}
+
+/// Rows that share vectors of two runs: two that are no longer than a run.
+fn together(conv: &Conv2d, lanes: usize) -> usize {
+    if conv.output_size()[1] <= split(conv, lanes) { 2 } else { 1 }
+}
+
+/// The part of the elements of [`vectors`] that hold pixels.
+pub(crate) fn fill(conv: &Conv2d, lanes: usize) -> f64 {
+    let ([rows, columns], together) = (conv.output_size(), together(conv, lanes));
+    let pixels = rows * columns;
+    let vectors = match conv.stride[1] {
+        1 => pixels.div_ceil(lanes),
+        _ => rows.div_ceil(together) * (together * columns.div_ceil(split(conv, lanes).max(1))).div_ceil(2),
     };
-    runs.iter().flat_map(|runs| runs.chunks(2).map(pair)).collect()
+    pixels as f64 / (vectors * lanes).max(1) as f64
 }
 
 /// Where no pixel is: far from any image.
@@ -135,6 +154,29 @@ impl<S: Simd> Exchange<S> {
         Self {
             together: places_of::<S>(&together, 0),
             apart: [places_of::<S>(&apart[0], 0), places_of::<S>(&apart[1], 0)],
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn every_pixel_stands_in_one_vector(size in (1usize..9, 1usize..80), down in 1usize..4, halves: bool, lanes in prop::sample::select(vec![4usize, 8, 16])) {
+            let stride = if halves { [down, 2] } else { [1, 1] };
+            let conv = Conv2d {
+                batch: 1, inputs: 1, outputs: 1, groups: 1, size: [size.0, size.1], kernel: [1, 1], stride, padding: [0, 0], dilation: [1, 1], row_stride: 1,
+            };
+            let all = if halves { vectors::<2>(&conv, lanes) } else { vectors::<1>(&conv, lanes) };
+            let ends = all.iter().map(|vector| vector.output as usize + vector.count());
+            let pixels: usize = conv.output_size().iter().product();
+            prop_assert!(all.iter().map(|vector| vector.output as usize).eq(std::iter::once(0).chain(ends).take(all.len())));
+            prop_assert_eq!(all.iter().map(Vector::count).sum::<usize>(), pixels);
+            prop_assert!(all.iter().all(|vector| vector.count() <= lanes));
+            prop_assert_eq!(fill(&conv, lanes), pixels as f64 / (all.len() * lanes) as f64);
         }
     }
 }

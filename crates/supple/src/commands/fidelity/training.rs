@@ -42,26 +42,21 @@ pub(crate) fn both(options: &Fidelity, scenes: &[(Scenario, Trace)], names: &[St
     let ladder = step_ladder(fresh(&model, backend)?, &input, stamp)?;
     let gauge = Gauge::of_steps(&model, &data, backend)?;
     let timing = timing(options)?;
-    let lesson = |(scenario, trace)| {
-        let input = input.clone();
-        Lesson { scenario, trace, model: &model, backend, ladder: &ladder, input, gauge: &gauge }
+    let lesson = |run: usize| {
+        let (scenario, trace) = &scenes[run];
+        Lesson { scenario, trace, model: &model, backend, ladder: &ladder, input: &input, gauge: &gauge }
     };
     let mut all = Vec::new();
     for (run, name) in (0..scenes.len()).flat_map(|run| names.iter().map(move |name| (run, name))) {
-        let (scenario, trace) = &scenes[run];
-        eprintln!("live {name}: {} steps by {:.1} s", wanted.steps, deadline(scenario, &ladder));
-        all.push((run, lesson((scenario, trace)).live(name, &mut batches)?));
+        eprintln!("live {name}: {} steps by {:.1} s", wanted.steps, deadline(&scenes[run].0, &ladder));
+        all.push((run, lesson(run).live(name, &mut batches)?));
         if stop::asked() {
             break;
         }
     }
     let powers = Looks::together(all.iter().map(|(_, live)| &live.looks)).powers(ladder.rungs().len());
     let timing = Timing { powers, ..timing };
-    let pair = |(run, live): (usize, Live)| {
-        let (scenario, trace) = &scenes[run];
-        lesson((scenario, trace)).beside(run, live, &timing)
-    };
-    all.into_iter().map(pair).collect()
+    all.into_iter().map(|(run, live)| lesson(run).beside(run, live, &timing)).collect()
 }
 
 /// A live run, and the steps of all rungs before and after it.
@@ -91,7 +86,7 @@ struct Lesson<'a> {
     model: &'a Model,
     backend: Backend,
     ladder: &'a Ladder,
-    input: Batch,
+    input: &'a Batch,
     gauge: &'a Gauge,
 }
 
@@ -132,7 +127,7 @@ impl Lesson<'_> {
             trainer.thin_anew();
             for _ in 0..=steps {
                 let before = processor_time();
-                trainer.step(&self.input, from_ref(setting))?;
+                trainer.step(self.input, from_ref(setting))?;
                 times.push((processor_time() - before).seconds());
                 gauges.push(self.gauge.seconds()?);
             }
